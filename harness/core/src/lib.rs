@@ -1,0 +1,13 @@
+//! The pure core: plans, wire messages, histories, claims, verdicts. No I/O, no clock, no platform.
+
+pub mod expand;
+pub mod finding;
+pub mod history;
+pub mod judge;
+pub mod plan;
+pub mod stamp;
+pub mod wire;
+
+pub use finding::{Finding, InstanceReport, Judgement, Verdict};
+pub use history::{Event, History};
+pub use plan::Plan;

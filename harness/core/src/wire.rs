@@ -1,0 +1,465 @@
+//! The agent protocol: JSON Lines over a stream socket. `docs/agent-protocol.md` explains it.
+//!
+//! An agent connects to the socket named by [`SOCKET_VARIABLE`] and says [`Hello`]. Its first connection is
+//! the root's: it is told to open channels and to start processes, and reports how they end. Each scenario process
+//! connects for itself, says [`Hello`] with its name, and is told what to do. The end of a connection means: die.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use spec::{
+    Errno, Mechanism, Operation, Signal,
+    scenario::{Attach, Channel},
+};
+use std::collections::BTreeMap;
+
+/// The version of this protocol. A harness refuses an agent of another.
+pub const PROTOCOL: u32 = 1;
+
+/// The environment variable that names the harness's socket.
+pub const SOCKET_VARIABLE: &str = "PLUMBLINE_SOCKET";
+
+/// The longest line either side may send, in bytes.
+pub const LINE_BYTES_MAX: usize = 16 << 20;
+
+/// What an agent says.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum FromAgent {
+    /// First on every connection.
+    Hello(Hello),
+    /// Root: the channels are open and the processes started.
+    Opened(Opened),
+    /// Root: the channels cannot be opened; nothing was left behind.
+    Refused(Refused),
+    /// Root: a process has ended.
+    Exited(Exited),
+    /// Root: everything of a run is closed, ended and removed.
+    Closed(Closed),
+    /// Process: the next thing it does is this call.
+    Begin(Begin),
+    /// Process: the call has returned.
+    End(End),
+    /// Process: it waits at a meeting that the harness is to release (only where meetings go by messages).
+    Met(Met),
+    /// Process: it has done all of its steps.
+    Finished(Finished),
+    /// Either: the agent cannot do what it was told. The run is faulty.
+    Problem(Problem),
+}
+
+/// What the harness says.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum ToAgent {
+    /// To the root: open channels, start processes.
+    Open(Open),
+    /// To the root: end the processes that are left, close and remove everything.
+    Close(Close),
+    /// To a process, first: who the others are.
+    Peers(Peers),
+    /// To a process: do this step now.
+    Do(Do),
+    /// To a process: do all these steps, as often as `runs` says.
+    Steps(Steps),
+    /// To a process that waits at a meeting: all are there.
+    Go(Go),
+}
+
+/// The first line of a connection.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum Hello {
+    /// The agent's root.
+    Root(RootHello),
+    /// A process of a run.
+    Process(ProcessHello),
+}
+
+/// What a root says of itself and its host.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RootHello {
+    /// [`PROTOCOL`].
+    pub protocol: u32,
+    /// Its name and version.
+    pub agent: String,
+    /// The mechanisms it offers, by name.
+    pub mechanisms: Vec<String>,
+    /// What it can do beyond the least: see [`capability`].
+    #[serde(default)]
+    pub capabilities: Vec<String>,
+    /// The limits of its host, by name; those it does not know are absent.
+    #[serde(default)]
+    pub limits: BTreeMap<String, u64>,
+    /// The system it runs on: `os`, `release`, `machine`, `libc`, and what else it knows.
+    #[serde(default)]
+    pub system: BTreeMap<String, String>,
+}
+
+/// Capabilities that an agent may announce.
+pub mod capability {
+    /// Processes meet in shared memory, without the harness: races overlap, and many runs go without a message.
+    pub const SHARED_MEETING: &str = "shared_meeting";
+    /// `open` may ask for many copies of each channel, and `steps` for as many runs.
+    pub const COPIES: &str = "copies";
+}
+
+/// What a process says of itself.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ProcessHello {
+    /// The run it belongs to.
+    pub run: u64,
+    /// Its name.
+    pub process: String,
+    /// Its process id, as its peers know it.
+    pub pid: i32,
+    /// The descriptor of this connection, by which a wait for commands is told from a wait in a call.
+    #[serde(default)]
+    pub control_fd: Option<i32>,
+}
+
+/// Open channels and start processes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Open {
+    /// The number of this run; higher than all before.
+    pub run: u64,
+    /// What the channels are made of.
+    pub mechanism: Mechanism,
+    /// Whether the root opens for all, or each process for itself.
+    pub attach: Attach,
+    /// A directory for FIFOs and sockets, empty before and after.
+    pub directory: String,
+    /// What every name in a name space of the system (queues, segments, semaphores) has to begin with, without the slash.
+    pub prefix: String,
+    /// The channels.
+    pub channels: Vec<OpenChannel>,
+    /// The processes.
+    pub processes: Vec<OpenProcess>,
+    /// How many copies of every channel to open: run `r` of a race uses copy `r % copies`. 1 without [`capability::COPIES`].
+    pub copies: u32,
+    /// The processors to run on, where the harness pins; empty otherwise. Advice: the harness pins the processes itself.
+    #[serde(default)]
+    pub processors: Vec<u32>,
+}
+
+/// One channel to open.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct OpenChannel {
+    /// Its name in the scenario.
+    pub name: String,
+    /// How it was declared.
+    pub options: Channel<u64>,
+    /// Whether its payloads are stamped: what is received is then reported as runs.
+    pub stamped: bool,
+}
+
+/// One process to start.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct OpenProcess {
+    /// Its name, unique in the run.
+    pub name: String,
+    /// Its number, from 1 to 15: the sender in its stamps.
+    pub number: u8,
+    /// The ends it holds; it has no other descriptors of the channels.
+    pub holds: Vec<Hold>,
+}
+
+/// An end of a channel that a process holds.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Hold {
+    /// The channel.
+    pub channel: String,
+    /// Which end.
+    pub end: HeldEnd,
+}
+
+/// Which end of a channel a process holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum HeldEnd {
+    /// The end that is read or received from.
+    Read,
+    /// The end that is written or sent to.
+    Write,
+    /// Both ends, or the whole object where it has no ends (queues of the system, memory, counters).
+    Both,
+    /// The first of a two-way channel.
+    First,
+    /// The second of a two-way channel.
+    Second,
+}
+
+/// The channels are open and the processes started.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Opened {
+    /// The run.
+    pub run: u64,
+}
+
+/// The channels cannot be opened.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Refused {
+    /// The run.
+    pub run: u64,
+    /// Why, as a reason to skip: it is then `skipped` with this class.
+    pub class: RefusalClass,
+    /// What went wrong, as a person would say it: the call and its error.
+    pub reason: String,
+}
+
+/// Why an agent refuses to open.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum RefusalClass {
+    /// The system or the agent has no such thing.
+    Unsupported,
+    /// The system has it, but not for this user or within its limits.
+    Privilege,
+    /// Something went wrong that ought not to: the run is faulty.
+    Fault,
+}
+
+/// A process has ended.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Exited {
+    /// The run.
+    pub run: u64,
+    /// Its name.
+    pub process: String,
+    /// How.
+    pub ending: ProcessEnding,
+}
+
+/// How a process ended.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ProcessEnding {
+    /// It exited with this status.
+    Status(i32),
+    /// This signal ended it.
+    Signal(Signal),
+}
+
+/// End what is left of a run and remove everything.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Close {
+    /// The run.
+    pub run: u64,
+}
+
+/// Everything of a run is closed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Closed {
+    /// The run.
+    pub run: u64,
+    /// What the agent itself saw left over and removed, as a person would say it.
+    #[serde(default)]
+    pub leaked: Vec<String>,
+}
+
+/// Who the processes of a run are.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Peers {
+    /// Process ids by name, this process included.
+    pub pids: BTreeMap<String, i32>,
+}
+
+/// Do one step now.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Do {
+    /// The step's number, repeated in `begin` and `end`.
+    pub step: u32,
+    /// What to do.
+    pub operation: Operation<u64>,
+    /// On which channel.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub channel: Option<String>,
+}
+
+/// Do all these steps.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Steps {
+    /// The steps, in order; their numbers are their indices.
+    pub steps: Vec<Do>,
+    /// How often to do them all; before each, all processes of the run meet.
+    pub runs: u32,
+    /// How many processes come to each meeting, by its name. The meeting before each run is called `start`.
+    pub meetings: BTreeMap<String, u32>,
+    /// Whether meetings are in shared memory rather than by messages.
+    pub shared_meeting: bool,
+    /// The seed of this process's jitter. With 0 there is none.
+    pub seed: u64,
+}
+
+/// A process is about to make a call.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Begin {
+    /// The step.
+    pub step: u32,
+    /// Which of the runs; 0 for a step by `do`.
+    #[serde(default)]
+    pub run: u32,
+    /// When, in nanoseconds of `CLOCK_MONOTONIC`. (After a meeting the call begins later; `end` says when.)
+    pub at: u64,
+}
+
+/// A call has returned.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct End {
+    /// The step.
+    pub step: u32,
+    /// Which of the runs; 0 for a step by `do`.
+    #[serde(default)]
+    pub run: u32,
+    /// When the call began, in nanoseconds of `CLOCK_MONOTONIC`.
+    pub began: u64,
+    /// When it returned.
+    pub ended: u64,
+    /// What it gave.
+    pub outcome: Outcome,
+}
+
+/// What a call gave. That it failed is an outcome, not an exception.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum Outcome {
+    /// It succeeded and there is nothing to say.
+    Done,
+    /// Bytes or messages written, a value, a number loaded or counted.
+    Count(u64),
+    /// What was read or received.
+    Received(Received),
+    /// A text loaded from memory.
+    Text(String),
+    /// Signals: the one accepted, those caught, those pending.
+    Signals(Vec<SignalReport>),
+    /// It failed.
+    Failed(Errno),
+}
+
+/// What reads or receives brought, one piece a call.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Received {
+    /// What each call brought.
+    pub pieces: Vec<Piece>,
+    /// Whether the last call reported the end of the stream.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub ended: bool,
+    /// How the last call failed, where several were made and the last one failed otherwise than asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failed: Option<Errno>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
+fn is_false(value: &bool) -> bool {
+    !*value
+}
+
+/// What one read or receive brought.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Piece {
+    /// How many bytes.
+    pub length: u64,
+    /// Which.
+    pub data: Data,
+    /// The priority that came with a message.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub priority: Option<u64>,
+    /// Whether a message was cut: `MSG_TRUNC`.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub truncated: bool,
+}
+
+/// The bytes of a piece.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Data {
+    /// A text, where the channel carries texts.
+    Text(String),
+    /// Stamped bytes, as runs.
+    Runs(Vec<Run>),
+    /// Any bytes, two hexadecimal digits a byte. The harness makes texts or runs of them.
+    Hex(String),
+}
+
+/// Consecutive bytes of one stamped message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Run {
+    /// The number of the process that sent them; 0 for bytes that no stamp explains.
+    pub from: u8,
+    /// Which of its messages on this channel, counted from 0 in each run.
+    pub message: u32,
+    /// Where in the message they begin.
+    pub offset: u32,
+    /// How many bytes.
+    pub length: u32,
+}
+
+/// A signal as its receiver saw it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SignalReport {
+    /// Which.
+    pub signal: Signal,
+    /// The value that came with it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub value: Option<u64>,
+    /// How it was sent: `SI_USER`, `SI_QUEUE`, …; the number, where it has no name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub code: Option<String>,
+    /// Who sent it: a process's name, or a process id that is none of theirs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<String>,
+}
+
+/// A process waits at a meeting.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Met {
+    /// The meeting's name.
+    pub meeting: String,
+    /// Which of the runs.
+    pub run: u32,
+}
+
+/// All are at the meeting.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Go {
+    /// The meeting's name.
+    pub meeting: String,
+}
+
+/// A process has done all of its steps.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Finished {
+    /// How many runs it did.
+    pub runs: u32,
+}
+
+/// An agent cannot do what it was told.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Problem {
+    /// What went wrong, as a person would say it.
+    pub message: String,
+}

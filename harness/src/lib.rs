@@ -1,0 +1,1 @@
+//! Starts processes, proves blocking, releases meetings, keeps deadlines, collects journals, cleans up.

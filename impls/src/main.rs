@@ -1,0 +1,3 @@
+//! The reference agent.
+
+fn main() {}

@@ -1,0 +1,1 @@
+//! Findings to terminal, JUnit, KTAP, portrait and comparison: pure text.

@@ -1,0 +1,141 @@
+//! Errors by name: `EAGAIN`, `EPIPE`. Numbers differ between systems, names do not.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// The names of POSIX.1-2024 `<errno.h>`, and those that Linux and the BSDs add and IPC calls return.
+pub const NAMES: &[&str] = &[
+    "E2BIG",
+    "EACCES",
+    "EADDRINUSE",
+    "EADDRNOTAVAIL",
+    "EAFNOSUPPORT",
+    "EAGAIN",
+    "EALREADY",
+    "EBADF",
+    "EBADMSG",
+    "EBUSY",
+    "ECANCELED",
+    "ECHILD",
+    "ECONNABORTED",
+    "ECONNREFUSED",
+    "ECONNRESET",
+    "EDEADLK",
+    "EDESTADDRREQ",
+    "EDOM",
+    "EDQUOT",
+    "EEXIST",
+    "EFAULT",
+    "EFBIG",
+    "EHOSTUNREACH",
+    "EIDRM",
+    "EILSEQ",
+    "EINPROGRESS",
+    "EINTR",
+    "EINVAL",
+    "EIO",
+    "EISCONN",
+    "EISDIR",
+    "ELOOP",
+    "EMFILE",
+    "EMLINK",
+    "EMSGSIZE",
+    "ENAMETOOLONG",
+    "ENETDOWN",
+    "ENETRESET",
+    "ENETUNREACH",
+    "ENFILE",
+    "ENOBUFS",
+    "ENODEV",
+    "ENOENT",
+    "ENOEXEC",
+    "ENOLCK",
+    "ENOMEM",
+    "ENOMSG",
+    "ENOPROTOOPT",
+    "ENOSPC",
+    "ENOSYS",
+    "ENOTCONN",
+    "ENOTDIR",
+    "ENOTEMPTY",
+    "ENOTRECOVERABLE",
+    "ENOTSOCK",
+    "ENOTSUP",
+    "ENOTTY",
+    "ENXIO",
+    "EOPNOTSUPP",
+    "EOVERFLOW",
+    "EOWNERDEAD",
+    "EPERM",
+    "EPIPE",
+    "EPROTO",
+    "EPROTONOSUPPORT",
+    "EPROTOTYPE",
+    "ERANGE",
+    "EROFS",
+    "ESHUTDOWN",
+    "ESPIPE",
+    "ESRCH",
+    "ETIMEDOUT",
+    "ETOOMANYREFS",
+    "ETXTBSY",
+    "EXDEV",
+];
+
+/// An error by its name. `EWOULDBLOCK` is `EAGAIN` here, and `EOPNOTSUPP` may stand for `ENOTSUP` where a system has both as one.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Errno(String);
+
+impl Errno {
+    /// Its name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.0
+    }
+}
+
+impl std::str::FromStr for Errno {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Self, String> {
+        let name = if text == "EWOULDBLOCK" { "EAGAIN" } else { text };
+        if NAMES.contains(&name) {
+            return Ok(Self(name.to_owned()));
+        }
+        let near = NAMES.iter().min_by_key(|known| strsim::damerau_levenshtein(known, name));
+        Err(match near {
+            Some(near) if strsim::damerau_levenshtein(near, name) <= 2 => {
+                format!("`{text}` is no error that is known here: did you mean `{near}`?")
+            }
+            _ => format!("`{text}` is no error that is known here: use a name from errno(3), as EAGAIN"),
+        })
+    }
+}
+
+impl TryFrom<String> for Errno {
+    type Error = String;
+    fn try_from(text: String) -> Result<Self, String> {
+        text.parse()
+    }
+}
+
+impl From<Errno> for String {
+    fn from(errno: Errno) -> Self {
+        errno.0
+    }
+}
+
+impl std::fmt::Display for Errno {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str(&self.0)
+    }
+}
+
+impl JsonSchema for Errno {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Errno".into()
+    }
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({ "description": "An error by its name in errno(3).", "type": "string", "enum": NAMES })
+    }
+}

@@ -1,0 +1,852 @@
+//! The operations a step can ask for, with their arguments: one enum for the language, the plan and the wire.
+//!
+//! `N` is the type of an amount: [`crate::Amount`] as written, `u64` once its limits are resolved.
+
+use crate::{
+    Signal,
+    vocabulary::{Ability, Feature},
+};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// One operation with its arguments.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Operation<N> {
+    /// Open a named object: `open()`, `mq_open()`, `shm_open()`, `sem_open()`.
+    Open(Open),
+    /// Close what this process holds of a channel.
+    Close(Close),
+    /// Remove the name of a channel; what is open lives on.
+    Unlink(OfChannel),
+    /// Set or clear `O_NONBLOCK` on the open file description.
+    SetNonblocking(SetNonblocking),
+    /// Write bytes to a stream.
+    Write(Write<N>),
+    /// Read bytes from a stream.
+    Read(Read<N>),
+    /// Write or send, without waiting, until the channel takes no more; gives how many bytes or messages it took.
+    Fill(Fill<N>),
+    /// End one direction of a connection: `shutdown()`.
+    Shutdown(Shutdown),
+    /// Send one message.
+    Send(Send<N>),
+    /// Receive one message.
+    Receive(Receive<N>),
+    /// How many messages a queue holds: `mq_getattr()`.
+    Attributes(OfChannel),
+    /// Give a socket its name: `bind()`.
+    Bind(OfChannel),
+    /// Wait for connections: `listen()`.
+    Listen(Listen<N>),
+    /// Connect to the name of a channel: `connect()`.
+    Connect(Connect),
+    /// Take one connection: `accept()`.
+    Accept(Accept),
+    /// Decrement a counter, waiting while it is zero: `sem_wait()`, `sem_trywait()`, `sem_timedwait()`.
+    Wait(Wait),
+    /// Increment a counter: `sem_post()`.
+    Post(OfChannel),
+    /// The value of a counter: `sem_getvalue()`.
+    Value(OfChannel),
+    /// Store a number in an atomic cell, or a text at an offset.
+    Store(Store<N>),
+    /// Load an atomic cell, or a text at an offset.
+    Load(Load<N>),
+    /// Add to an atomic cell; gives the value before.
+    FetchAdd(FetchAdd<N>),
+    /// Replace the value of an atomic cell if it is as expected; gives the value before.
+    CompareExchange(CompareExchange<N>),
+    /// Set the size of a memory object: `ftruncate()`.
+    Resize(Resize<N>),
+    /// Send a signal: `kill()`.
+    Kill(Kill),
+    /// Send a signal with a value: `sigqueue()`.
+    Sigqueue(Sigqueue<N>),
+    /// Block or unblock signals: `sigprocmask()`.
+    Sigmask(Sigmask),
+    /// Say what a signal does: `sigaction()`.
+    Sigaction(Sigaction),
+    /// Accept a pending signal: `sigwaitinfo()`, `sigtimedwait()`.
+    Sigwait(Sigwait),
+    /// Wait for a signal with another mask: `sigsuspend()`.
+    Sigsuspend(Sigsuspend),
+    /// Which signals are pending: `sigpending()`.
+    Sigpending(Sigpending),
+    /// Which signals the handlers of this process have caught so far, in order.
+    Caught(Caught),
+    /// End this process with a status: `_exit()`.
+    Exit(Exit<N>),
+    /// Note the beginning of a critical section, for the claim `excludes`.
+    Enter(Section),
+    /// Note the end of a critical section.
+    Leave(Section),
+    /// Wait for all processes that name this meeting.
+    Meet(Meeting),
+}
+
+/// Who may be asked for an operation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scope {
+    /// Channels of one of these abilities.
+    Abilities(&'static [Ability]),
+    /// Any channel.
+    AnyChannel,
+    /// The process itself: no channel.
+    Process,
+}
+
+/// One row of the table of operations.
+#[derive(Clone, Copy, Debug)]
+pub struct OperationRow {
+    /// The key in scenario files.
+    pub name: &'static str,
+    /// Who may be asked for it.
+    pub scope: Scope,
+    /// What the mechanism must offer.
+    pub needs: Option<Feature>,
+    /// The argument that a bare text stands for.
+    pub text: Option<&'static str>,
+    /// The argument that a bare number stands for.
+    pub number: Option<&'static str>,
+    /// The argument that a bare list stands for.
+    pub list: Option<&'static str>,
+}
+
+const QUEUE_OR_STREAM: Scope = Scope::Abilities(&[Ability::Stream, Ability::Queue]);
+const STREAM: Scope = Scope::Abilities(&[Ability::Stream]);
+const QUEUE: Scope = Scope::Abilities(&[Ability::Queue]);
+const COUNTER: Scope = Scope::Abilities(&[Ability::Counter]);
+const MEMORY: Scope = Scope::Abilities(&[Ability::Memory]);
+const SIGNALS: Scope = Scope::Abilities(&[Ability::Signals]);
+
+/// The table of operations, in the order of the documentation.
+#[rustfmt::skip]
+pub const OPERATIONS: &[OperationRow] = &[
+    row("open", Scope::AnyChannel, Some(Feature::Names), Some("channel"), None, None),
+    row("close", Scope::AnyChannel, None, Some("channel"), None, None),
+    row("unlink", Scope::AnyChannel, Some(Feature::Names), Some("channel"), None, None),
+    row("set_nonblocking", QUEUE_OR_STREAM, Some(Feature::Nonblocking), None, None, None),
+    row("write", STREAM, None, Some("text"), Some("size"), None),
+    row("read", STREAM, None, Some("size"), Some("size"), None),
+    row("fill", QUEUE_OR_STREAM, Some(Feature::Nonblocking), Some("size"), Some("size"), None),
+    row("shutdown", QUEUE_OR_STREAM, Some(Feature::Shutdown), Some("direction"), None, None),
+    row("send", QUEUE, None, Some("text"), Some("size"), None),
+    row("receive", QUEUE, None, Some("size"), Some("size"), None),
+    row("attributes", QUEUE, Some(Feature::Attributes), Some("channel"), None, None),
+    row("bind", QUEUE_OR_STREAM, Some(Feature::Names), Some("channel"), None, None),
+    row("listen", QUEUE_OR_STREAM, Some(Feature::Connections), Some("backlog"), Some("backlog"), None),
+    row("connect", QUEUE_OR_STREAM, Some(Feature::Names), Some("channel"), None, None),
+    row("accept", QUEUE_OR_STREAM, Some(Feature::Connections), Some("channel"), None, None),
+    row("wait", COUNTER, None, Some("channel"), None, None),
+    row("post", COUNTER, None, Some("channel"), None, None),
+    row("value", COUNTER, Some(Feature::Attributes), Some("channel"), None, None),
+    row("store", MEMORY, None, Some("text"), Some("value"), None),
+    row("load", MEMORY, None, Some("cell"), Some("cell"), None),
+    row("fetch_add", MEMORY, None, Some("value"), Some("value"), None),
+    row("compare_exchange", MEMORY, None, None, None, None),
+    row("resize", MEMORY, None, Some("size"), Some("size"), None),
+    row("kill", Scope::Process, None, Some("process"), None, None),
+    row("sigqueue", SIGNALS, None, Some("process"), None, None),
+    row("sigmask", Scope::Process, None, None, None, Some("block")),
+    row("sigaction", Scope::Process, None, Some("signal"), None, None),
+    row("sigwait", SIGNALS, None, Some("signals"), None, Some("signals")),
+    row("sigsuspend", SIGNALS, None, None, None, Some("block")),
+    row("sigpending", SIGNALS, None, None, None, None),
+    row("caught", Scope::Process, None, None, None, None),
+    row("exit", Scope::Process, None, Some("status"), Some("status"), None),
+    row("enter", Scope::Process, None, Some("section"), None, None),
+    row("leave", Scope::Process, None, Some("section"), None, None),
+    row("meet", Scope::Process, None, Some("meeting"), None, None),
+];
+
+const fn row(
+    name: &'static str,
+    scope: Scope,
+    needs: Option<Feature>,
+    text: Option<&'static str>,
+    number: Option<&'static str>,
+    list: Option<&'static str>,
+) -> OperationRow {
+    OperationRow { name, scope, needs, text, number, list }
+}
+
+impl OperationRow {
+    /// The row of the operation with this name.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<&'static Self> {
+        OPERATIONS.iter().find(|row| row.name == name)
+    }
+}
+
+impl<N> Operation<N> {
+    /// The key in scenario files.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Open(_) => "open",
+            Self::Close(_) => "close",
+            Self::Unlink(_) => "unlink",
+            Self::SetNonblocking(_) => "set_nonblocking",
+            Self::Write(_) => "write",
+            Self::Read(_) => "read",
+            Self::Fill(_) => "fill",
+            Self::Shutdown(_) => "shutdown",
+            Self::Send(_) => "send",
+            Self::Receive(_) => "receive",
+            Self::Attributes(_) => "attributes",
+            Self::Bind(_) => "bind",
+            Self::Listen(_) => "listen",
+            Self::Connect(_) => "connect",
+            Self::Accept(_) => "accept",
+            Self::Wait(_) => "wait",
+            Self::Post(_) => "post",
+            Self::Value(_) => "value",
+            Self::Store(_) => "store",
+            Self::Load(_) => "load",
+            Self::FetchAdd(_) => "fetch_add",
+            Self::CompareExchange(_) => "compare_exchange",
+            Self::Resize(_) => "resize",
+            Self::Kill(_) => "kill",
+            Self::Sigqueue(_) => "sigqueue",
+            Self::Sigmask(_) => "sigmask",
+            Self::Sigaction(_) => "sigaction",
+            Self::Sigwait(_) => "sigwait",
+            Self::Sigsuspend(_) => "sigsuspend",
+            Self::Sigpending(_) => "sigpending",
+            Self::Caught(_) => "caught",
+            Self::Exit(_) => "exit",
+            Self::Enter(_) => "enter",
+            Self::Leave(_) => "leave",
+            Self::Meet(_) => "meet",
+        }
+    }
+
+    /// The row of this operation.
+    ///
+    /// # Panics
+    /// Never: a test asserts that every operation has its row.
+    #[must_use]
+    pub fn row(&self) -> &'static OperationRow {
+        OperationRow::from_name(self.name()).expect("every operation has a row in OPERATIONS")
+    }
+
+    /// The channel it names, where its arguments name one.
+    #[must_use]
+    pub fn channel(&self) -> Option<&str> {
+        match self {
+            Self::Open(Open { channel, .. })
+            | Self::Close(Close { channel, .. })
+            | Self::Unlink(OfChannel { channel })
+            | Self::SetNonblocking(SetNonblocking { channel, .. })
+            | Self::Write(Write { channel, .. })
+            | Self::Read(Read { channel, .. })
+            | Self::Fill(Fill { channel, .. })
+            | Self::Shutdown(Shutdown { channel, .. })
+            | Self::Send(Send { channel, .. })
+            | Self::Receive(Receive { channel, .. })
+            | Self::Attributes(OfChannel { channel })
+            | Self::Bind(OfChannel { channel })
+            | Self::Listen(Listen { channel, .. })
+            | Self::Connect(Connect { channel, .. })
+            | Self::Accept(Accept { channel, .. })
+            | Self::Wait(Wait { channel, .. })
+            | Self::Post(OfChannel { channel })
+            | Self::Value(OfChannel { channel })
+            | Self::Store(Store { channel, .. })
+            | Self::Load(Load { channel, .. })
+            | Self::FetchAdd(FetchAdd { channel, .. })
+            | Self::CompareExchange(CompareExchange { channel, .. })
+            | Self::Resize(Resize { channel, .. }) => channel.as_deref(),
+            Self::Kill(_)
+            | Self::Sigqueue(_)
+            | Self::Sigmask(_)
+            | Self::Sigaction(_)
+            | Self::Sigwait(_)
+            | Self::Sigsuspend(_)
+            | Self::Sigpending(_)
+            | Self::Caught(_)
+            | Self::Exit(_)
+            | Self::Enter(_)
+            | Self::Leave(_)
+            | Self::Meet(_) => None,
+        }
+    }
+
+    /// Whether the call was given a time after which it returns by itself.
+    #[must_use]
+    pub fn timeout_ns(&self) -> Option<u64> {
+        match self {
+            Self::Send(Send { timeout, .. })
+            | Self::Receive(Receive { timeout, .. })
+            | Self::Wait(Wait { timeout, .. })
+            | Self::Sigwait(Sigwait { timeout, .. }) => timeout.map(Timeout::ns),
+            _ => None,
+        }
+    }
+}
+
+/// A length of time, written `250ms`, `2s`, `40us`; nanoseconds within and on the wire.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "TimeoutText", into = "u64")]
+pub struct Timeout(u64);
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum TimeoutText {
+    Nanoseconds(u64),
+    Text(String),
+}
+
+impl TryFrom<TimeoutText> for Timeout {
+    type Error = String;
+    fn try_from(text: TimeoutText) -> Result<Self, String> {
+        match text {
+            TimeoutText::Nanoseconds(ns) => Ok(Self(ns)),
+            TimeoutText::Text(text) => text.parse(),
+        }
+    }
+}
+
+impl From<Timeout> for u64 {
+    fn from(timeout: Timeout) -> Self {
+        timeout.0
+    }
+}
+
+impl Timeout {
+    /// From nanoseconds.
+    #[must_use]
+    pub const fn from_ns(ns: u64) -> Self {
+        Self(ns)
+    }
+
+    /// In nanoseconds.
+    #[must_use]
+    pub const fn ns(self) -> u64 {
+        self.0
+    }
+}
+
+impl std::str::FromStr for Timeout {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Self, String> {
+        let text = text.trim();
+        let digits = text.chars().take_while(char::is_ascii_digit).count();
+        let (number, unit) = text.split_at(digits);
+        let number: u64 = number
+            .parse()
+            .map_err(|_| format!("`{text}` is no length of time: write a number and a unit, as `250ms`"))?;
+        let factor = match unit.trim() {
+            "ns" => 1,
+            "us" => 1_000,
+            "ms" => 1_000_000,
+            "s" => 1_000_000_000,
+            _ => {
+                return Err(format!("`{text}` has no unit that is known here: use ns, us, ms or s, as `250ms`"));
+            }
+        };
+        number.checked_mul(factor).map(Self).ok_or_else(|| format!("`{text}` is too long a time"))
+    }
+}
+
+impl JsonSchema for Timeout {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Timeout".into()
+    }
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({
+            "description": "A length of time: a number and a unit (ns, us, ms, s), as `250ms`.",
+            "oneOf": [{ "type": "string", "pattern": "^[0-9]+ ?(ns|us|ms|s)$" }, { "type": "integer", "minimum": 0 }]
+        })
+    }
+}
+
+macro_rules! arguments {
+    ($(#[$meta:meta])* $name:ident { $($(#[$field_meta:meta])* $field:ident : $type:ty,)* }) => {
+        $(#[$meta])*
+        #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+        #[serde(deny_unknown_fields)]
+        pub struct $name {
+            $($(#[$field_meta])* #[serde(default, skip_serializing_if = "LeftOut::is_left_out")] pub $field: $type,)*
+        }
+    };
+    // Without the bound serde would demand `N: Default`.
+    ($(#[$meta:meta])* $name:ident<N> { $($(#[$field_meta:meta])* $field:ident : $type:ty,)* }) => {
+        $(#[$meta])*
+        #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+        #[serde(deny_unknown_fields, bound(deserialize = "N: Deserialize<'de>"))]
+        pub struct $name<N> {
+            $($(#[$field_meta])* #[serde(default, skip_serializing_if = "LeftOut::is_left_out")] pub $field: $type,)*
+        }
+    };
+}
+
+/// Arguments that are as if they were left out are not sent on the wire.
+trait LeftOut {
+    fn is_left_out(&self) -> bool;
+}
+
+impl<T> LeftOut for Option<T> {
+    fn is_left_out(&self) -> bool {
+        self.is_none()
+    }
+}
+
+impl<T> LeftOut for Vec<T> {
+    fn is_left_out(&self) -> bool {
+        self.is_empty()
+    }
+}
+
+impl LeftOut for bool {
+    fn is_left_out(&self) -> bool {
+        !*self
+    }
+}
+
+macro_rules! never_left_out {
+    ($($name:ty),*) => {
+        $(impl LeftOut for $name {
+            fn is_left_out(&self) -> bool {
+                false
+            }
+        })*
+    };
+}
+
+never_left_out!(String, Access, Direction, Disposition, Signals);
+
+arguments! {
+    /// A channel and nothing else.
+    OfChannel {
+        /// Which channel; may be left out where there is but one.
+        channel: Option<String>,
+    }
+}
+arguments! {
+    /// Arguments of `open`.
+    Open {
+        /// Which channel.
+        channel: Option<String>,
+        /// What it is opened for.
+        r#for: Access,
+        /// Make it if it does not exist (`O_CREAT`).
+        create: bool,
+        /// Fail if it exists (`O_EXCL`).
+        exclusive: bool,
+        /// Do not wait (`O_NONBLOCK`).
+        nonblocking: bool,
+    }
+}
+arguments! {
+    /// Arguments of `close`.
+    Close {
+        /// Which channel.
+        channel: Option<String>,
+        /// Which end; all that this process holds, if left out.
+        end: Option<End>,
+    }
+}
+arguments! {
+    /// Arguments of `set_nonblocking`.
+    SetNonblocking {
+        /// Which channel.
+        channel: Option<String>,
+        /// Clear the flag rather than set it.
+        clear: bool,
+    }
+}
+arguments! {
+    /// Arguments of `write`: a text, or a size of stamped bytes.
+    Write<N> {
+        /// Which channel.
+        channel: Option<String>,
+        /// What to write.
+        text: Option<String>,
+        /// How many stamped bytes to write.
+        size: Option<N>,
+        /// Do not wait for room.
+        nonblocking: bool,
+    }
+}
+arguments! {
+    /// Arguments of `read`.
+    Read<N> {
+        /// Which channel.
+        channel: Option<String>,
+        /// How many bytes at most, in one call.
+        size: Option<N>,
+        /// Read again and again until this.
+        until: Option<Until>,
+        /// Do not wait for bytes.
+        nonblocking: bool,
+        /// Leave what is read where it is (`MSG_PEEK`).
+        peek: bool,
+    }
+}
+arguments! {
+    /// Arguments of `fill`.
+    Fill<N> {
+        /// Which channel.
+        channel: Option<String>,
+        /// Bytes in each write or message; one, if left out.
+        size: Option<N>,
+    }
+}
+arguments! {
+    /// Arguments of `shutdown`.
+    Shutdown {
+        /// Which channel.
+        channel: Option<String>,
+        /// Which direction; `write`, if left out.
+        direction: Direction,
+    }
+}
+arguments! {
+    /// Arguments of `send`: a text, or a size of stamped bytes.
+    Send<N> {
+        /// Which channel.
+        channel: Option<String>,
+        /// What to send.
+        text: Option<String>,
+        /// How many stamped bytes to send.
+        size: Option<N>,
+        /// Its priority, where the mechanism has priorities.
+        priority: Option<N>,
+        /// Do not wait for room.
+        nonblocking: bool,
+        /// Wait for room this long.
+        timeout: Option<Timeout>,
+    }
+}
+arguments! {
+    /// Arguments of `receive`.
+    Receive<N> {
+        /// Which channel.
+        channel: Option<String>,
+        /// How large the buffer is; large enough, if left out.
+        size: Option<N>,
+        /// Receive again and again until this.
+        until: Option<Until>,
+        /// Do not wait for a message.
+        nonblocking: bool,
+        /// Wait for a message this long.
+        timeout: Option<Timeout>,
+        /// Leave the message where it is (`MSG_PEEK`).
+        peek: bool,
+    }
+}
+arguments! {
+    /// Arguments of `listen`.
+    Listen<N> {
+        /// Which channel.
+        channel: Option<String>,
+        /// How many connections may wait; 16, if left out.
+        backlog: Option<N>,
+    }
+}
+arguments! {
+    /// Arguments of `connect`.
+    Connect {
+        /// Which channel.
+        channel: Option<String>,
+        /// Do not wait for the connection.
+        nonblocking: bool,
+    }
+}
+arguments! {
+    /// Arguments of `accept`.
+    Accept {
+        /// Which channel.
+        channel: Option<String>,
+        /// Do not wait for a connection.
+        nonblocking: bool,
+    }
+}
+arguments! {
+    /// Arguments of `wait`.
+    Wait {
+        /// Which channel.
+        channel: Option<String>,
+        /// Do not wait: `sem_trywait()`.
+        nonblocking: bool,
+        /// Wait this long: `sem_timedwait()`.
+        timeout: Option<Timeout>,
+    }
+}
+arguments! {
+    /// Arguments of `store`: a number into a cell, or a text at an offset.
+    Store<N> {
+        /// Which channel.
+        channel: Option<String>,
+        /// The number to store.
+        value: Option<N>,
+        /// Which cell of eight bytes; the first, if left out.
+        cell: Option<N>,
+        /// The text to store.
+        text: Option<String>,
+        /// The offset of the text in bytes; 0, if left out.
+        at: Option<N>,
+    }
+}
+arguments! {
+    /// Arguments of `load`: a cell, or a size at an offset.
+    Load<N> {
+        /// Which channel.
+        channel: Option<String>,
+        /// Which cell of eight bytes; the first, if nothing is said.
+        cell: Option<N>,
+        /// How many bytes of text to load.
+        size: Option<N>,
+        /// The offset of the text in bytes; 0, if left out.
+        at: Option<N>,
+    }
+}
+arguments! {
+    /// Arguments of `fetch_add`.
+    FetchAdd<N> {
+        /// Which channel.
+        channel: Option<String>,
+        /// Which cell of eight bytes; the first, if left out.
+        cell: Option<N>,
+        /// What to add; one, if left out.
+        value: Option<N>,
+        /// Load, then store, as a careless program would: the negative control of an atomic addition.
+        torn: bool,
+    }
+}
+arguments! {
+    /// Arguments of `compare_exchange`.
+    CompareExchange<N> {
+        /// Which channel.
+        channel: Option<String>,
+        /// Which cell of eight bytes; the first, if left out.
+        cell: Option<N>,
+        /// The value it must have; 0, if left out.
+        expected: Option<N>,
+        /// The value it then gets; 1, if left out.
+        value: Option<N>,
+    }
+}
+arguments! {
+    /// Arguments of `resize`.
+    Resize<N> {
+        /// Which channel.
+        channel: Option<String>,
+        /// The new size in bytes.
+        size: Option<N>,
+    }
+}
+arguments! {
+    /// Arguments of `kill`.
+    Kill {
+        /// The process to send to; it may be oneself.
+        process: String,
+        /// The signal; `SIGKILL`, if left out.
+        signal: Option<Signal>,
+    }
+}
+arguments! {
+    /// Arguments of `sigqueue`.
+    Sigqueue<N> {
+        /// The process to send to; it may be oneself.
+        process: String,
+        /// The signal.
+        signal: Option<Signal>,
+        /// The value that goes with it; 0, if left out.
+        value: Option<N>,
+    }
+}
+arguments! {
+    /// Arguments of `sigmask`.
+    Sigmask {
+        /// Signals to add to the mask.
+        block: Vec<Signal>,
+        /// Signals to take from the mask.
+        unblock: Vec<Signal>,
+    }
+}
+arguments! {
+    /// Arguments of `sigaction`.
+    Sigaction {
+        /// Which signal.
+        signal: Option<Signal>,
+        /// What it does from now on.
+        action: Disposition,
+        /// The flags, by their names.
+        flags: Vec<ActionFlag>,
+        /// Signals blocked while the handler runs.
+        mask: Vec<Signal>,
+    }
+}
+arguments! {
+    /// Arguments of `sigwait`.
+    Sigwait {
+        /// Which signals, one or several.
+        signals: Signals,
+        /// Wait this long: `sigtimedwait()`.
+        timeout: Option<Timeout>,
+    }
+}
+arguments! {
+    /// Arguments of `sigsuspend`.
+    Sigsuspend {
+        /// The mask while waiting.
+        block: Vec<Signal>,
+    }
+}
+arguments! {
+    /// Arguments of `sigpending`: none.
+    Sigpending {}
+}
+arguments! {
+    /// Arguments of `caught`: none.
+    Caught {}
+}
+arguments! {
+    /// Arguments of `exit`.
+    Exit<N> {
+        /// The status; 0, if left out.
+        status: Option<N>,
+    }
+}
+arguments! {
+    /// Arguments of `enter` and `leave`.
+    Section {
+        /// The name of the critical section.
+        section: String,
+    }
+}
+arguments! {
+    /// Arguments of `meet`.
+    Meeting {
+        /// The name of the meeting.
+        meeting: String,
+    }
+}
+
+/// One signal or several.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(from = "OneOrMany", into = "Vec<Signal>")]
+pub struct Signals(pub Vec<Signal>);
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(untagged)]
+enum OneOrMany {
+    One(Signal),
+    Many(Vec<Signal>),
+}
+
+impl From<OneOrMany> for Signals {
+    fn from(signals: OneOrMany) -> Self {
+        match signals {
+            OneOrMany::One(signal) => Self(vec![signal]),
+            OneOrMany::Many(signals) => Self(signals),
+        }
+    }
+}
+
+impl From<Signals> for Vec<Signal> {
+    fn from(signals: Signals) -> Self {
+        signals.0
+    }
+}
+
+macro_rules! words {
+    ($(#[$meta:meta])* $name:ident { $($(#[$word_meta:meta])* $word:ident,)* }) => {
+        $(#[$meta])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+        #[serde(rename_all = "snake_case")]
+        pub enum $name { $($(#[$word_meta])* $word,)* }
+    };
+}
+
+words! {
+    /// What an object is opened for. (The default, where `for:` is left out, is `both`.)
+    Access {
+        /// `O_RDONLY`.
+        Read,
+        /// `O_WRONLY`.
+        Write,
+        /// `O_RDWR`.
+        Both,
+    }
+}
+impl Default for Access {
+    fn default() -> Self {
+        Self::Both
+    }
+}
+words! {
+    /// An end of a channel.
+    End {
+        /// The end that is read or received from.
+        Read,
+        /// The end that is written or sent to.
+        Write,
+        /// The socket that listens.
+        Listener,
+    }
+}
+words! {
+    /// A direction of a connection.
+    Direction {
+        /// `SHUT_RD`.
+        Read,
+        /// `SHUT_WR`.
+        Write,
+        /// `SHUT_RDWR`.
+        Both,
+    }
+}
+impl Default for Direction {
+    fn default() -> Self {
+        Self::Write
+    }
+}
+words! {
+    /// When a repeated read or receive stops.
+    Until {
+        /// The end of the stream: every sender has closed.
+        End,
+        /// Nothing is there: the call would wait.
+        Empty,
+    }
+}
+words! {
+    /// What a signal does.
+    Disposition {
+        /// A handler notes it (see `caught`).
+        Catch,
+        /// Nothing: `SIG_IGN`.
+        Ignore,
+        /// As at the start: `SIG_DFL`.
+        Default,
+    }
+}
+impl Default for Disposition {
+    fn default() -> Self {
+        Self::Catch
+    }
+}
+
+/// A flag of `sigaction()`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+pub enum ActionFlag {
+    /// Interrupted calls start again.
+    #[serde(rename = "SA_RESTART")]
+    Restart,
+    /// The handler serves once.
+    #[serde(rename = "SA_RESETHAND")]
+    ResetHand,
+    /// The signal is not blocked in its own handler.
+    #[serde(rename = "SA_NODEFER")]
+    NoDefer,
+    /// No SIGCHLD when a child stops or continues.
+    #[serde(rename = "SA_NOCLDSTOP")]
+    NoChildStop,
+    /// Children leave no zombies.
+    #[serde(rename = "SA_NOCLDWAIT")]
+    NoChildWait,
+}

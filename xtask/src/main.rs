@@ -1,0 +1,3 @@
+//! The command line: composition root of Plumbline.
+
+fn main() {}
