@@ -1,1 +1,22 @@
-//! Starts processes, proves blocking, releases meetings, keeps deadlines, collects journals, cleans up.
+//! The shell: starts processes, proves blocking, releases meetings, keeps deadlines, collects journals, cleans up.
+//!
+//! It never links an implementation: it starts agents and speaks the protocol of `docs/agent-protocol.md` with them.
+
+mod clock;
+mod connection;
+mod engine;
+mod fault;
+mod helper;
+mod host;
+mod isolation;
+mod lane;
+mod leftovers;
+mod reply;
+mod session;
+mod sweep;
+mod warden;
+
+pub use fault::StartError;
+pub use helper::reexec_entry;
+pub use isolation::IsolationChoice;
+pub use session::{Completion, Config, Facts, Job, Progress, Session};

@@ -1,0 +1,453 @@
+//! Processes that run freely, once or many times: what the system makes of it.
+//!
+//! Where the agent offers it, a race's processes are started once for many runs, each run on a fresh copy of every channel,
+//! and meet in shared memory before each. The journals come over the connections while they run.
+
+use super::{
+    Ran,
+    rest::{self, GRACE_SURPRISE_NS, Owes, Pause, Round},
+    team::{Arrival, Opening, Team, out_of_turn},
+};
+use crate::{
+    clock,
+    fault::Fault,
+    host::Look,
+    lane::{self, Grounds, Lane, wait},
+    reply::{self, Asked},
+};
+use harness_core::{
+    Event, History, Plan,
+    history::Waiting,
+    plan::PlanStep,
+    stamp::Decoder,
+    wire::{Begin, Do, End, FromAgent, Go, Met, ProcessEnding, RefusalClass, Refused, Steps, ToAgent, capability},
+};
+use spec::{Operation, vocabulary::Feature};
+use std::collections::BTreeMap;
+
+/// Copies of every channel that one batch has open at most; each takes descriptors.
+const COPIES_MAX: u32 = 64;
+
+/// How long the harness looks away while a race runs, so as not to take a processor from it: nanoseconds. The journals
+/// wait in the connections meanwhile.
+const RACE_PACE_NS: u64 = 300_000;
+
+/// How far a process has come.
+#[derive(Debug)]
+struct Progress {
+    run: u32,
+    /// Steps of this run that were begun and have not returned, with the time of `begin`: two at most, where the first is a meeting.
+    open: Vec<(usize, u64)>,
+    /// The next step to begin.
+    next: usize,
+    finished: bool,
+    /// The meeting it waits at, where meetings go by messages.
+    met: Option<String>,
+}
+
+struct Race<'p> {
+    plan: &'p Plan,
+    team: Team,
+    progress: Vec<Progress>,
+    /// The events of each run of this batch.
+    runs: Vec<Vec<Event>>,
+    deadline: u64,
+    /// When the steps were sent.
+    started_at: u64,
+    meetings: BTreeMap<String, u32>,
+}
+
+/// Runs a plan of free processes as often as it says.
+pub(super) fn run(
+    grounds: &Grounds,
+    lane: &mut Lane,
+    plan: &Plan,
+    on_history: &mut dyn FnMut(History) -> bool,
+) -> Result<Ran, Fault> {
+    let has = |capability: &str| lane.hello.capabilities.iter().any(|known| known == capability);
+    let shared = has(capability::SHARED_MEETING);
+    let mut copies_max = if has(capability::COPIES) && repeats(plan) { COPIES_MAX } else { 1 };
+    let deadline = clock::now() + grounds.config.scaled_ns(plan.within_ns);
+    let mut done = 0;
+    while done < plan.runs {
+        let batch = copies_max.min(plan.runs - done);
+        let processors: &[usize] = if plan.race { &grounds.processors } else { &[] };
+        let team = match Team::open(grounds, lane, plan, batch, processors)? {
+            Opening::Opened(team) => team,
+            Opening::Refused(Refused { class: RefusalClass::Privilege, .. }) if batch > 1 => {
+                // The host's limits do not allow so many at once.
+                copies_max = batch / 2;
+                continue;
+            }
+            Opening::Refused(refused) => return Ok(Ran::Refused(refused)),
+        };
+        let mut race = Race::new(plan, team, batch, deadline);
+        race.start(grounds, batch, shared)?;
+        let ended_early = race.watch(grounds, lane)?;
+        let Race { team, runs, .. } = race;
+        let leaked = team.close(grounds, lane)?;
+        if !leaked.is_empty() {
+            return Err(Fault::agent("the agent", format!("left behind: {}", leaked.join(", "))));
+        }
+        for (index, events) in (0..).zip(runs) {
+            if !on_history(History { run: done + index, events }) {
+                return Ok(Ran::Through);
+            }
+        }
+        if ended_early {
+            return Ok(Ran::Through);
+        }
+        done += batch;
+    }
+    Ok(Ran::Through)
+}
+
+/// Whether one team can do several runs: not where a run changes the processes themselves.
+fn repeats(plan: &Plan) -> bool {
+    plan.runs > 1
+        && plan.attach == spec::scenario::Attach::Inherit
+        && plan.processes.iter().flat_map(|process| &process.steps).all(|step| {
+            !matches!(
+                step.operation,
+                Operation::Kill(_)
+                    | Operation::Sigqueue(_)
+                    | Operation::Sigmask(_)
+                    | Operation::Sigaction(_)
+                    | Operation::Exit(_)
+            )
+        })
+}
+
+impl<'p> Race<'p> {
+    fn new(plan: &'p Plan, team: Team, batch: u32, deadline: u64) -> Self {
+        let mut meetings: BTreeMap<String, u32> = BTreeMap::new();
+        meetings.insert("start".to_owned(), u32::try_from(plan.processes.len()).unwrap_or(u32::MAX));
+        for process in &plan.processes {
+            let mut named: Vec<&str> = process.steps.iter().filter_map(meeting_of).collect();
+            named.sort_unstable();
+            named.dedup();
+            for name in named {
+                *meetings.entry(name.to_owned()).or_default() += 1;
+            }
+        }
+        let progress = plan
+            .processes
+            .iter()
+            .map(|_| Progress { run: 0, open: Vec::new(), next: 0, finished: false, met: None })
+            .collect();
+        Self {
+            plan,
+            team,
+            progress,
+            runs: (0..batch).map(|_| Vec::new()).collect(),
+            deadline,
+            started_at: clock::now(),
+            meetings,
+        }
+    }
+
+    /// Sends every process its steps; the implicit meeting `start` keeps the first from running ahead.
+    fn start(&mut self, grounds: &Grounds, runs: u32, shared_meeting: bool) -> Result<(), Fault> {
+        self.started_at = clock::now();
+        let processors = &grounds.processors;
+        for (index, (member, process)) in self.team.members.iter_mut().zip(&self.plan.processes).enumerate() {
+            if self.plan.race {
+                if self.plan.processes.len() <= processors.len() {
+                    lane::pin(member.pid, &processors[index..=index]);
+                } else {
+                    lane::pin(member.pid, processors);
+                }
+            }
+            let steps = (0..)
+                .zip(&process.steps)
+                .map(|(number, step)| Do {
+                    step: number,
+                    operation: step.operation.clone(),
+                    channel: step.channel.map(|channel| self.plan.channels[channel].name.clone()),
+                })
+                .collect();
+            let seed = if self.plan.race { mix(grounds.config.seed, self.team.run, index as u64) } else { 0 };
+            member.connection.send(
+                &ToAgent::Steps(Steps { steps, runs, meetings: self.meetings.clone(), shared_meeting, seed }),
+                grounds.patience_ns(),
+            )?;
+        }
+        Ok(())
+    }
+
+    /// Listens until all are finished or ended. Returns whether it came to an untimely end.
+    fn watch(&mut self, grounds: &Grounds, lane: &mut Lane) -> Result<bool, Fault> {
+        let mut pause = Pause::new();
+        let mut before: Option<Vec<Option<Look>>> = None;
+        let mut quiet_since = 0;
+        let grace =
+            if self.plan.mechanism.has(Feature::Network) { grounds.config.scaled_ns(GRACE_SURPRISE_NS) } else { 0 };
+        loop {
+            let arrivals = if self.plan.race && self.plan.runs > 1 {
+                wait(&[], RACE_PACE_NS);
+                self.team.drain(lane)?
+            } else {
+                self.team.arrivals(lane, pause.next_ns())?
+            };
+            let heard = !arrivals.is_empty();
+            for arrival in arrivals {
+                self.hear(arrival)?;
+            }
+            self.release(grounds)?;
+            if self
+                .team
+                .members
+                .iter()
+                .zip(&self.progress)
+                .all(|(member, progress)| progress.finished || member.is_over())
+            {
+                return Ok(false);
+            }
+            let overdue = clock::now() > self.deadline;
+            if heard && !overdue {
+                (before, pause) = (None, Pause::new());
+                continue;
+            }
+            let unreported =
+                self.team.members.iter().any(|member| member.ending.is_some() != member.connection.is_over());
+            let owes = self.owes();
+            let round = if unreported { Round::Running } else { rest::look(&self.team.members, &owes, false)? };
+            match round {
+                Round::Quiet(looks) if before.as_ref() == Some(&looks) => {
+                    if clock::now().saturating_sub(quiet_since) >= grace {
+                        let late = self.team.drain(lane)?;
+                        if late.is_empty() {
+                            rest::accuse(&self.team.members, &owes, &looks)?;
+                            let waiting = self.waiting(&looks);
+                            self.end_early(Event::Stuck { at: clock::now(), waiting });
+                            return Ok(true);
+                        }
+                        for arrival in late {
+                            self.hear(arrival)?;
+                        }
+                        before = None;
+                    }
+                }
+                Round::Quiet(looks) => {
+                    quiet_since = clock::now();
+                    before = Some(looks);
+                }
+                Round::Running => before = None,
+            }
+            if overdue {
+                if unreported {
+                    return Err(Fault::agent(
+                        "a process",
+                        "closed its connection, or was reported ended, and not both",
+                    ));
+                }
+                let looks: Vec<Option<Look>> = before.unwrap_or_default();
+                let waiting = self.waiting(&looks);
+                self.end_early(Event::Overdue { at: clock::now(), waiting });
+                return Ok(true);
+            }
+        }
+    }
+
+    /// Keeps the runs up to the one that did not come to its end.
+    fn end_early(&mut self, event: Event) {
+        let run = self
+            .team
+            .members
+            .iter()
+            .zip(&self.progress)
+            .filter(|(member, progress)| !progress.finished && !member.is_over())
+            .map(|(_, progress)| progress.run)
+            .min()
+            .unwrap_or(0);
+        self.runs.truncate(run as usize + 1);
+        if let Some(events) = self.runs.last_mut() {
+            events.push(event);
+        }
+    }
+
+    /// Releases the meetings that go by messages and at which all have arrived.
+    fn release(&mut self, grounds: &Grounds) -> Result<(), Fault> {
+        for (meeting, parties) in &self.meetings {
+            let there: Vec<usize> = self
+                .progress
+                .iter()
+                .enumerate()
+                .filter(|(_, progress)| progress.met.as_ref() == Some(meeting))
+                .map(|(index, _)| index)
+                .collect();
+            if there.len() as u64 == u64::from(*parties) {
+                for index in there {
+                    self.progress[index].met = None;
+                    let go = ToAgent::Go(Go { meeting: meeting.clone() });
+                    self.team.members[index].connection.send(&go, grounds.patience_ns())?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn hear(&mut self, arrival: Arrival) -> Result<(), Fault> {
+        match arrival {
+            Arrival::Said(process, FromAgent::Begin(begin)) => self.hear_begin(process, &begin),
+            Arrival::Said(process, FromAgent::End(end)) => self.hear_end(process, end),
+            Arrival::Said(process, FromAgent::Met(met)) => self.hear_met(process, met),
+            Arrival::Said(process, FromAgent::Finished(finished)) => {
+                let progress = &mut self.progress[process];
+                let all = self.runs.len();
+                if finished.runs as usize != all || progress.run as usize != all || progress.finished {
+                    let who = &self.team.members[process].name;
+                    return Err(Fault::agent(
+                        who,
+                        format!(
+                            "says that it finished {} runs, but it was told to do {all} and has journalled {}",
+                            finished.runs, progress.run
+                        ),
+                    ));
+                }
+                progress.finished = true;
+                Ok(())
+            }
+            Arrival::Said(process, message) => {
+                Err(out_of_turn(&self.team.members[process].name, &message, "it does its steps"))
+            }
+            Arrival::Ended(process, ending) => self.hear_ended(process, ending),
+        }
+    }
+
+    fn hear_ended(&mut self, process: usize, ending: ProcessEnding) -> Result<(), Fault> {
+        let progress = &self.progress[process];
+        let steps = &self.plan.processes[process].steps;
+        let exits = progress.open.iter().any(|(step, _)| matches!(steps[*step].operation, Operation::Exit(_)));
+        if let ProcessEnding::Status(status) = ending
+            && !exits
+        {
+            let who = &self.team.members[process].name;
+            return Err(Fault::agent(who, format!("exited with status {status} without being told to")));
+        }
+        let run = (progress.run as usize).min(self.runs.len() - 1);
+        self.runs[run].push(Event::Ended { process, at: clock::now(), ending });
+        Ok(())
+    }
+
+    fn hear_begin(&mut self, process: usize, begin: &Begin) -> Result<(), Fault> {
+        let now = clock::now();
+        let steps = &self.plan.processes[process].steps;
+        let progress = &mut self.progress[process];
+        let room = progress.open.iter().all(|(step, _)| meeting_of(&steps[*step]).is_some()) && progress.open.len() < 2;
+        let step = begin.step as usize;
+        if progress.finished
+            || begin.run != progress.run
+            || begin.run as usize >= self.runs.len()
+            || step != progress.next
+            || step >= steps.len()
+            || !room
+        {
+            let who = &self.team.members[process].name;
+            return Err(out_of_turn(
+                who,
+                &FromAgent::Begin(begin.clone()),
+                &format!("step {} of run {} is next", progress.next, progress.run),
+            ));
+        }
+        if begin.at < self.started_at || begin.at > now {
+            let who = &self.team.members[process].name;
+            return Err(Fault::agent(
+                who,
+                format!("says that it begins step {step} at {}, which is not now", begin.at),
+            ));
+        }
+        progress.open.push((step, begin.at));
+        progress.next += 1;
+        self.runs[begin.run as usize].push(Event::Began { process, step, at: begin.at });
+        Ok(())
+    }
+
+    fn hear_end(&mut self, process: usize, end: End) -> Result<(), Fault> {
+        let latest = clock::now();
+        let member = &mut self.team.members[process];
+        let steps = &self.plan.processes[process].steps;
+        let progress = &mut self.progress[process];
+        let step = end.step as usize;
+        let Some(open) = progress.open.iter().position(|(open, _)| *open == step && end.run == progress.run) else {
+            return Err(out_of_turn(&member.name, &FromAgent::End(end), "it has not begun that"));
+        };
+        let (_, earliest) = progress.open.remove(open);
+        let PlanStep { operation, channel, .. } = &steps[step];
+        let index = channel.unwrap_or(0);
+        let asked = Asked {
+            who: &member.name,
+            operation,
+            stamped: self.plan.channels.get(index).is_some_and(|channel| channel.stamped),
+            earliest,
+            latest,
+        };
+        let mut spare = Decoder::new();
+        let decoder = member.decoders.get_mut(index).unwrap_or(&mut spare);
+        let End { began, ended, outcome, .. } = reply::check(&asked, end, decoder)?;
+        self.runs[progress.run as usize].push(Event::Returned { process, step, began, ended, outcome });
+        if progress.next == steps.len() && progress.open.is_empty() {
+            progress.run += 1;
+            progress.next = 0;
+            for decoder in &mut member.decoders {
+                *decoder = Decoder::new();
+            }
+        }
+        Ok(())
+    }
+
+    fn hear_met(&mut self, process: usize, met: Met) -> Result<(), Fault> {
+        let progress = &mut self.progress[process];
+        if progress.met.is_some() || met.run != progress.run || !self.meetings.contains_key(&met.meeting) {
+            return Err(out_of_turn(&self.team.members[process].name, &FromAgent::Met(met), "no such meeting is due"));
+        }
+        progress.met = Some(met.meeting);
+        Ok(())
+    }
+
+    fn owes(&self) -> Vec<Option<Owes>> {
+        self.progress
+            .iter()
+            .zip(&self.plan.processes)
+            .map(|(progress, process)| {
+                if progress.finished {
+                    return None;
+                }
+                let step = progress.open.last().map_or(progress.next, |(step, _)| *step);
+                let meets = progress.met.is_some()
+                    || progress.open.iter().any(|(step, _)| meeting_of(&process.steps[*step]).is_some());
+                let timed = process.steps.get(step).is_some_and(|step| step.operation.timeout_ns().is_some());
+                Some(Owes { step, begun: meets || !progress.open.is_empty(), meets, timed })
+            })
+            .collect()
+    }
+
+    fn waiting(&self, looks: &[Option<Look>]) -> Vec<Waiting> {
+        self.progress
+            .iter()
+            .zip(&self.team.members)
+            .enumerate()
+            .filter(|(_, (progress, member))| !progress.finished && !member.is_over())
+            .map(|(process, (progress, _))| Waiting {
+                process,
+                step: progress.open.first().map_or(progress.next, |(step, _)| *step),
+                call: rest::call_name(looks.get(process).and_then(Option::as_ref)),
+            })
+            .collect()
+    }
+}
+
+fn meeting_of(step: &PlanStep) -> Option<&str> {
+    match &step.operation {
+        Operation::Meet(meeting) => Some(&meeting.meeting),
+        _ => None,
+    }
+}
+
+/// A seed for one process of one run of a session: splitmix64 of the three.
+fn mix(seed: u64, run: u64, process: u64) -> u64 {
+    let mut state = seed ^ run.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ process.wrapping_mul(0xd1b5_4a32_d192_ed03);
+    state = (state ^ (state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    state = (state ^ (state >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    (state ^ (state >> 31)).max(1)
+}

@@ -1,0 +1,332 @@
+//! A team: the processes of one run, from `open` to `close`.
+
+use crate::{
+    clock,
+    connection::Connection,
+    fault::Fault,
+    host::Looker,
+    lane::{self, Grounds, Lane, wait},
+};
+use harness_core::{
+    Plan,
+    stamp::Decoder,
+    wire::{
+        Close, Exited, FromAgent, Hello, Hold, Open, OpenChannel, OpenProcess, Peers, ProcessEnding, ProcessHello,
+        Refused, ToAgent,
+    },
+};
+use std::collections::BTreeMap;
+
+/// One process of a team.
+#[derive(Debug)]
+pub(super) struct Member {
+    pub(super) name: String,
+    pub(super) connection: Connection,
+    /// Its id as its peers know it.
+    pub(super) inner_pid: i32,
+    /// Its id as this process knows it.
+    pub(super) pid: i32,
+    pub(super) control_fd: Option<i32>,
+    pub(super) looker: Looker,
+    pub(super) ending: Option<ProcessEnding>,
+    /// One decoder a channel, for agents that send raw bytes.
+    pub(super) decoders: Vec<Decoder>,
+}
+
+impl Member {
+    /// Whether it has ended and said all it had to say.
+    pub(super) fn is_over(&self) -> bool {
+        self.ending.is_some() && self.connection.is_over()
+    }
+}
+
+/// The processes of one run.
+#[derive(Debug)]
+pub(super) struct Team {
+    pub(super) run: u64,
+    pub(super) members: Vec<Member>,
+}
+
+/// What has come, for an engine to make sense of.
+#[derive(Debug)]
+pub(super) enum Arrival {
+    /// A process said something.
+    Said(usize, FromAgent),
+    /// A process ended; all it said was delivered before.
+    Ended(usize, ProcessEnding),
+}
+
+/// What became of `open`.
+#[derive(Debug)]
+pub(super) enum Opening {
+    Opened(Team),
+    Refused(Refused),
+}
+
+impl Team {
+    /// Has the root open the channels and start the processes, and waits for all of them.
+    pub(super) fn open(
+        grounds: &Grounds,
+        lane: &mut Lane,
+        plan: &Plan,
+        copies: u32,
+        processors: &[usize],
+    ) -> Result<Opening, Fault> {
+        lane.run += 1;
+        let run = lane.run;
+        let patience = grounds.patience_ns();
+        lane.root.send(&ToAgent::Open(opening(lane, plan, run, copies, processors)), patience)?;
+        let mut waiting: Vec<Connection> = Vec::new();
+        let mut greeted: Vec<Option<(ProcessHello, Connection)>> = plan.processes.iter().map(|_| None).collect();
+        let mut opened = false;
+        let mut early: Vec<Exited> = Vec::new();
+        let limit = clock::now() + patience;
+        while !opened || greeted.iter().any(Option::is_none) {
+            let mut descriptors = vec![std::os::fd::AsFd::as_fd(&lane.listener), lane.root.descriptor()];
+            descriptors.extend(waiting.iter().map(Connection::descriptor));
+            wait(&descriptors, 20_000_000);
+            while let Ok((stream, _)) = lane.listener.accept() {
+                waiting.push(Connection::new(stream, "a process that has not said its name")?);
+            }
+            lane.root.fetch()?;
+            while let Some(message) = lane.root.next()? {
+                match message {
+                    FromAgent::Opened(said) if said.run == run && !opened => opened = true,
+                    FromAgent::Refused(refused) if refused.run == run && !opened => {
+                        return Ok(Opening::Refused(refused));
+                    }
+                    FromAgent::Exited(exited) if exited.run == run => early.push(exited),
+                    FromAgent::Problem(problem) => {
+                        return Err(Fault::Problem { who: lane.root.who.clone(), message: problem.message });
+                    }
+                    other => return Err(out_of_turn(&lane.root.who, &other, "it was told to open")),
+                }
+            }
+            if lane.root.is_over() {
+                return Err(lane::root_gone(lane));
+            }
+            let mut still = Vec::new();
+            for mut connection in waiting {
+                connection.fetch()?;
+                match connection.next()? {
+                    Some(FromAgent::Hello(Hello::Process(hello))) => greet(plan, run, hello, connection, &mut greeted)?,
+                    Some(other) => return Err(out_of_turn(&connection.who, &other, "its first line has to be hello")),
+                    None if connection.is_over() => {
+                        return Err(Fault::agent(&connection.who, "closed its connection without a hello"));
+                    }
+                    None => still.push(connection),
+                }
+            }
+            waiting = still;
+            if let Some(exited) = early.first() {
+                let ending = describe(&exited.ending);
+                return Err(Fault::agent(
+                    &exited.process,
+                    format!("ended ({ending}) before it was told to do anything"),
+                ));
+            }
+            if clock::now() > limit {
+                let missing = plan.processes.iter().zip(&greeted).find(|(_, greeted)| greeted.is_none());
+                let (who, what) = match missing {
+                    Some((process, _)) => (process.name.clone(), "say hello"),
+                    None => (lane.root.who.clone(), "say that all is open"),
+                };
+                return Err(Fault::Silent { who, what, limit_ms: patience / 1_000_000 });
+            }
+        }
+        let members = greeted
+            .into_iter()
+            .flatten()
+            .map(|(hello, mut connection)| {
+                connection.who.clone_from(&hello.process);
+                Member {
+                    name: hello.process,
+                    inner_pid: hello.pid,
+                    pid: connection.pid,
+                    control_fd: hello.control_fd,
+                    looker: Looker::new(connection.pid),
+                    ending: None,
+                    decoders: plan.channels.iter().map(|_| Decoder::new()).collect(),
+                    connection,
+                }
+            })
+            .collect();
+        let mut team = Self { run, members };
+        team.introduce(patience)?;
+        Ok(Opening::Opened(team))
+    }
+
+    /// Tells every process who the others are.
+    fn introduce(&mut self, patience: u64) -> Result<(), Fault> {
+        let pids: BTreeMap<String, i32> =
+            self.members.iter().map(|member| (member.name.clone(), member.inner_pid)).collect();
+        for member in &mut self.members {
+            member.connection.send(&ToAgent::Peers(Peers { pids: pids.clone() }), patience)?;
+        }
+        Ok(())
+    }
+
+    /// Waits for something to come, at most so long, and returns all that has.
+    pub(super) fn arrivals(&mut self, lane: &mut Lane, timeout_ns: u64) -> Result<Vec<Arrival>, Fault> {
+        let mut descriptors = vec![lane.root.descriptor()];
+        descriptors.extend(
+            self.members
+                .iter()
+                .filter(|member| !member.connection.is_over())
+                .map(|member| member.connection.descriptor()),
+        );
+        wait(&descriptors, timeout_ns);
+        self.drain(lane)
+    }
+
+    /// Returns all that has come, without waiting.
+    pub(super) fn drain(&mut self, lane: &mut Lane) -> Result<Vec<Arrival>, Fault> {
+        let mut arrivals = Vec::new();
+        let before: Vec<bool> = self.members.iter().map(Member::is_over).collect();
+        lane.root.fetch()?;
+        while let Some(message) = lane.root.next()? {
+            match message {
+                FromAgent::Exited(exited) if exited.run == self.run => self.note_exit(exited)?,
+                FromAgent::Problem(problem) => {
+                    return Err(Fault::Problem { who: lane.root.who.clone(), message: problem.message });
+                }
+                other => return Err(out_of_turn(&lane.root.who, &other, "processes run")),
+            }
+        }
+        if lane.root.is_over() {
+            return Err(lane::root_gone(lane));
+        }
+        for (index, member) in self.members.iter_mut().enumerate() {
+            member.connection.fetch()?;
+            while let Some(message) = member.connection.next()? {
+                if let FromAgent::Problem(problem) = message {
+                    return Err(Fault::Problem { who: member.name.clone(), message: problem.message });
+                }
+                arrivals.push(Arrival::Said(index, message));
+            }
+            if let (false, true, Some(ending)) = (before[index], member.is_over(), &member.ending) {
+                arrivals.push(Arrival::Ended(index, ending.clone()));
+            }
+        }
+        Ok(arrivals)
+    }
+
+    fn note_exit(&mut self, exited: Exited) -> Result<(), Fault> {
+        let Some(member) = self.members.iter_mut().find(|member| member.name == exited.process) else {
+            return Err(Fault::agent(
+                "the agent's root",
+                format!("says that `{}` ended: there is no such process", exited.process),
+            ));
+        };
+        if member.ending.is_some() {
+            return Err(Fault::agent("the agent's root", format!("says twice that `{}` ended", exited.process)));
+        }
+        member.ending = Some(exited.ending);
+        Ok(())
+    }
+
+    /// Has the root end what is left and remove everything; returns what was left over all the same.
+    pub(super) fn close(self, grounds: &Grounds, lane: &mut Lane) -> Result<Vec<String>, Fault> {
+        let patience = grounds.patience_ns();
+        lane.root.send(&ToAgent::Close(Close { run: self.run }), patience)?;
+        let limit = clock::now() + patience;
+        loop {
+            wait(&[lane.root.descriptor()], 20_000_000);
+            lane.root.fetch()?;
+            while let Some(message) = lane.root.next()? {
+                match message {
+                    FromAgent::Exited(exited) if exited.run == self.run => {}
+                    FromAgent::Closed(closed) if closed.run == self.run => {
+                        let mut leaked = closed.leaked;
+                        leaked.extend(lane.ground.collect());
+                        return Ok(leaked);
+                    }
+                    FromAgent::Problem(problem) => {
+                        return Err(Fault::Problem { who: lane.root.who.clone(), message: problem.message });
+                    }
+                    other => return Err(out_of_turn(&lane.root.who, &other, "it was told to close")),
+                }
+            }
+            if lane.root.is_over() {
+                return Err(lane::root_gone(lane));
+            }
+            if clock::now() > limit {
+                let limit_ms = patience / 1_000_000;
+                return Err(Fault::Silent { who: lane.root.who.clone(), what: "say that all is closed", limit_ms });
+            }
+        }
+    }
+}
+
+fn opening(lane: &Lane, plan: &Plan, run: u64, copies: u32, processors: &[usize]) -> Open {
+    Open {
+        run,
+        mechanism: plan.mechanism,
+        attach: plan.attach,
+        directory: lane.files.to_string_lossy().into_owned(),
+        prefix: lane.prefix.clone(),
+        channels: plan
+            .channels
+            .iter()
+            .map(|channel| OpenChannel {
+                name: channel.name.clone(),
+                options: channel.options.clone(),
+                stamped: channel.stamped,
+            })
+            .collect(),
+        processes: plan
+            .processes
+            .iter()
+            .map(|process| OpenProcess {
+                name: process.name.clone(),
+                number: process.number,
+                holds: process
+                    .holds
+                    .iter()
+                    .map(|(channel, end)| Hold { channel: plan.channels[*channel].name.clone(), end: *end })
+                    .collect(),
+            })
+            .collect(),
+        copies,
+        processors: processors.iter().filter_map(|processor| u32::try_from(*processor).ok()).collect(),
+    }
+}
+
+fn greet(
+    plan: &Plan,
+    run: u64,
+    hello: ProcessHello,
+    connection: Connection,
+    greeted: &mut [Option<(ProcessHello, Connection)>],
+) -> Result<(), Fault> {
+    let Some(index) = plan.process(&hello.process) else {
+        return Err(Fault::agent(&hello.process, "said hello, but the plan has no such process"));
+    };
+    if hello.run != run {
+        return Err(Fault::agent(&hello.process, format!("said hello for run {}, but this is run {run}", hello.run)));
+    }
+    if greeted[index].is_some() {
+        return Err(Fault::agent(&hello.process, "said hello twice"));
+    }
+    greeted[index] = Some((hello, connection));
+    Ok(())
+}
+
+/// A message that has no place here.
+pub(super) fn out_of_turn(who: &str, message: &FromAgent, place: &str) -> Fault {
+    let mut text = serde_json::to_string(message).unwrap_or_default();
+    if text.len() > 160 {
+        let end = (0..=160).rev().find(|end| text.is_char_boundary(*end)).unwrap_or(0);
+        text.truncate(end);
+        text.push('…');
+    }
+    Fault::agent(who, format!("spoke out of turn ({place}): {text}"))
+}
+
+/// An ending, for messages.
+pub(super) fn describe(ending: &ProcessEnding) -> String {
+    match ending {
+        ProcessEnding::Status(status) => format!("status {status}"),
+        ProcessEnding::Signal(signal) => signal.to_string(),
+    }
+}

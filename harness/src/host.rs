@@ -1,0 +1,56 @@
+//! What the system tells about processes that are not ours to ask: the platform's half of the proof of blocking.
+//!
+//! One module a platform; this one chooses.
+
+#[cfg(target_os = "linux")]
+mod linux;
+#[cfg(target_os = "linux")]
+pub(crate) use linux::{Looker, children_of, descriptor_count, descriptors_of, processors, start_time};
+#[cfg(not(target_os = "linux"))]
+mod other;
+#[cfg(not(target_os = "linux"))]
+pub(crate) use other::{Looker, children_of, descriptor_count, descriptors_of, processors, start_time};
+
+/// What a process was seen doing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Look {
+    /// Its standing.
+    pub(crate) standing: Standing,
+    /// All that changes when it runs: equal fingerprints of two looks mean that it did not run between them.
+    pub(crate) fingerprint: String,
+}
+
+/// A process's standing, as the system tells it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Standing {
+    /// It runs, or waits for a processor.
+    Running,
+    /// It sleeps in a system call.
+    Asleep(Call),
+    /// It is stopped by a signal.
+    Stopped,
+    /// It has ended, and perhaps nobody has reaped it.
+    Gone,
+}
+
+/// The call that a process sleeps in.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Call {
+    /// Its name, or its number; empty where the system does not tell.
+    pub(crate) name: String,
+    /// Its first argument where the system tells: a descriptor, for most.
+    pub(crate) first: Option<u64>,
+}
+
+impl Call {
+    /// Whether it is a sleep for a time, which no mechanism's call is.
+    pub(crate) fn is_sleep(&self) -> bool {
+        matches!(self.name.as_str(), "nanosleep" | "clock_nanosleep")
+    }
+
+    /// Whether it waits on this descriptor.
+    pub(crate) fn is_wait_on(&self, descriptor: i32) -> bool {
+        matches!(self.name.as_str(), "read" | "recvfrom" | "recvmsg" | "readv")
+            && self.first == u64::try_from(descriptor).ok()
+    }
+}

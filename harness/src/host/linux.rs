@@ -1,0 +1,213 @@
+//! Linux: `/proc`. See proc(5): `/proc/pid/stat` (state), `/proc/pid/syscall`, `/proc/pid/schedstat`.
+
+use super::{Call, Look, Standing};
+use nix::{
+    sched::{CpuSet, sched_getaffinity},
+    unistd::Pid,
+};
+use std::{
+    fmt::Write as _,
+    fs::{self, File},
+    os::unix::fs::FileExt as _,
+};
+
+/// Looks at one process again and again; its files are opened once.
+#[derive(Debug)]
+pub(crate) struct Looker {
+    pid: i32,
+    stat: Option<File>,
+    syscall: Option<File>,
+    schedstat: Option<File>,
+}
+
+impl Looker {
+    /// Prepares to look at a process.
+    pub(crate) fn new(pid: i32) -> Self {
+        let open = |name: &str| File::open(format!("/proc/{pid}/{name}")).ok();
+        Self { pid, stat: open("stat"), syscall: open("syscall"), schedstat: open("schedstat") }
+    }
+
+    /// Looks. A process that cannot be looked at is gone. A process with several threads is asleep when all of them are.
+    pub(crate) fn look(&self) -> Look {
+        let mut buffer = [0_u8; 1024];
+        let Some(stat) = read(self.stat.as_ref(), &mut buffer) else {
+            return Look { standing: Standing::Gone, fingerprint: String::new() };
+        };
+        let Some((state, threads)) = parse_stat(stat) else {
+            return Look { standing: Standing::Gone, fingerprint: String::new() };
+        };
+        let mut fingerprint = String::new();
+        if threads > 1 {
+            return self.look_at_threads();
+        }
+        let mut small = [0_u8; 256];
+        let schedstat = read(self.schedstat.as_ref(), &mut small).unwrap_or_default();
+        write!(fingerprint, "{state} {schedstat}").expect("a String takes all");
+        let standing = match state {
+            'S' | 'D' => {
+                let mut small = [0_u8; 256];
+                match read(self.syscall.as_ref(), &mut small) {
+                    Some(text) if text.starts_with("running") => Standing::Running,
+                    Some(text) => {
+                        fingerprint.push_str(text);
+                        Standing::Asleep(parse_syscall(text))
+                    }
+                    None => Standing::Asleep(Call::default()),
+                }
+            }
+            'T' | 't' => Standing::Stopped,
+            'Z' | 'X' | 'x' => Standing::Gone,
+            _ => Standing::Running,
+        };
+        Look { standing, fingerprint }
+    }
+
+    /// The same over all threads: the call told is that of the first thread that sleeps in something other than a futex.
+    fn look_at_threads(&self) -> Look {
+        let running = Look { standing: Standing::Running, fingerprint: String::new() };
+        let Ok(tasks) = fs::read_dir(format!("/proc/{}/task", self.pid)) else { return running };
+        let mut fingerprint = String::new();
+        let mut told: Option<Call> = None;
+        for task in tasks.flatten() {
+            let path = task.path();
+            let text = |name: &str| fs::read_to_string(path.join(name)).unwrap_or_default();
+            let stat = text("stat");
+            match parse_stat(&stat) {
+                Some(('S' | 'D', _)) => {}
+                Some(('T' | 't', _)) => return Look { standing: Standing::Stopped, fingerprint: text("schedstat") },
+                _ => return running,
+            }
+            let syscall = text("syscall");
+            if syscall.starts_with("running") {
+                return running;
+            }
+            write!(fingerprint, "{} {syscall}", text("schedstat")).expect("a String takes all");
+            let call = parse_syscall(&syscall);
+            if told.as_ref().is_none_or(|told| told.name == "futex") {
+                told = Some(call);
+            }
+        }
+        Look { standing: Standing::Asleep(told.unwrap_or_default()), fingerprint }
+    }
+}
+
+fn read<'b>(file: Option<&File>, buffer: &'b mut [u8]) -> Option<&'b str> {
+    let length = file?.read_at(buffer, 0).ok()?;
+    std::str::from_utf8(&buffer[..length]).ok().filter(|text| !text.is_empty())
+}
+
+/// The state letter and the number of threads; the name in parentheses may hold anything, so count from its end.
+fn parse_stat(stat: &str) -> Option<(char, u32)> {
+    let rest = &stat[stat.rfind(')')? + 1..];
+    let mut fields = rest.split_ascii_whitespace();
+    let state = fields.next()?.chars().next()?;
+    let threads = fields.nth(16)?.parse().ok()?;
+    Some((state, threads))
+}
+
+fn parse_syscall(text: &str) -> Call {
+    let mut fields = text.split_ascii_whitespace();
+    let number: Option<i64> = fields.next().and_then(|number| number.parse().ok());
+    let first = fields.next().and_then(|word| u64::from_str_radix(word.trim_start_matches("0x"), 16).ok());
+    let name = number.map_or_else(String::new, |number| {
+        SYSCALLS
+            .iter()
+            .find(|(known, _)| *known == number)
+            .map_or_else(|| format!("system call {number}"), |(_, name)| (*name).to_owned())
+    });
+    Call { name, first }
+}
+
+macro_rules! syscalls {
+    ($($name:ident = $constant:ident,)*) => { &[$((libc::$constant, stringify!($name)),)*] };
+}
+
+/// The calls in which processes of a scenario wait.
+const SYSCALLS: &[(i64, &str)] = syscalls! {
+    read = SYS_read, write = SYS_write, readv = SYS_readv, writev = SYS_writev, openat = SYS_openat,
+    recvfrom = SYS_recvfrom, recvmsg = SYS_recvmsg, sendto = SYS_sendto, sendmsg = SYS_sendmsg,
+    accept = SYS_accept, accept4 = SYS_accept4, connect = SYS_connect, shutdown = SYS_shutdown,
+    futex = SYS_futex, mq_timedsend = SYS_mq_timedsend, mq_timedreceive = SYS_mq_timedreceive,
+    rt_sigtimedwait = SYS_rt_sigtimedwait, rt_sigsuspend = SYS_rt_sigsuspend, ppoll = SYS_ppoll, pselect6 = SYS_pselect6,
+    epoll_pwait = SYS_epoll_pwait, semop = SYS_semop, semtimedop = SYS_semtimedop, msgsnd = SYS_msgsnd,
+    msgrcv = SYS_msgrcv, wait4 = SYS_wait4, waitid = SYS_waitid, flock = SYS_flock, fcntl = SYS_fcntl,
+    nanosleep = SYS_nanosleep, clock_nanosleep = SYS_clock_nanosleep, splice = SYS_splice, tee = SYS_tee,
+    sched_yield = SYS_sched_yield, exit_group = SYS_exit_group, close = SYS_close,
+};
+
+/// The processes whose parent is this one, where the system tells.
+pub(crate) fn children_of(pid: i32) -> Vec<i32> {
+    fs::read_to_string(format!("/proc/{pid}/task/{pid}/children"))
+        .map(|text| text.split_ascii_whitespace().filter_map(|word| word.parse().ok()).collect())
+        .unwrap_or_default()
+}
+
+/// How many descriptors a process has open, where the system tells.
+pub(crate) fn descriptor_count(pid: i32) -> Option<usize> {
+    fs::read_dir(format!("/proc/{pid}/fd")).ok().map(Iterator::count)
+}
+
+/// What the descriptors of a process lead to, in the order of their numbers, for a message.
+pub(crate) fn descriptors_of(pid: i32) -> Vec<String> {
+    let Ok(entries) = fs::read_dir(format!("/proc/{pid}/fd")) else { return Vec::new() };
+    let mut descriptors: Vec<(i32, String)> = entries
+        .flatten()
+        .filter_map(|entry| {
+            let number = entry.file_name().to_str()?.parse().ok()?;
+            let target = fs::read_link(entry.path()).ok()?;
+            Some((number, format!("{number} -> {}", target.display())))
+        })
+        .collect();
+    descriptors.sort();
+    descriptors.into_iter().map(|(_, text)| text).collect()
+}
+
+/// The processors this process may run on.
+pub(crate) fn processors() -> Vec<usize> {
+    let set = sched_getaffinity(Pid::from_raw(0)).unwrap_or_default();
+    let allowed: Vec<usize> = (0..CpuSet::count()).filter(|cpu| set.is_set(*cpu).unwrap_or(false)).collect();
+    if allowed.is_empty() { vec![0] } else { allowed }
+}
+
+/// When a process started, in clock ticks since boot: with its id it names one process for ever.
+pub(crate) fn start_time(pid: i32) -> Option<u64> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    stat[stat.rfind(')')? + 1..].split_ascii_whitespace().nth(19)?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Looker, Standing, parse_stat, start_time};
+    use std::process::{Command, Stdio};
+
+    #[test]
+    fn a_name_with_parentheses_does_not_confuse() {
+        let stat = "7 (a) b (c)) S 1 7 7 0 -1 4194304 0 0 0 0 0 0 0 0 20 0 3 0 12345 0 0";
+        assert_eq!(parse_stat(stat), Some(('S', 3)));
+    }
+
+    #[test]
+    fn a_process_that_reads_is_seen_asleep_in_read_and_does_not_change() {
+        let mut child = Command::new("cat").stdin(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
+        let looker = Looker::new(i32::try_from(child.id()).unwrap());
+        let first = loop {
+            let look = looker.look();
+            if let Standing::Asleep(call) = &look.standing
+                && call.name == "read"
+            {
+                assert_eq!(call.first, Some(0));
+                break look;
+            }
+            std::thread::yield_now();
+        };
+        assert_eq!(looker.look(), first);
+        drop(child.stdin.take());
+        child.wait().unwrap();
+        assert_eq!(looker.look().standing, Standing::Gone);
+    }
+
+    #[test]
+    fn this_process_has_a_start_time() {
+        assert!(start_time(i32::try_from(std::process::id()).unwrap()).is_some());
+    }
+}

@@ -1,0 +1,230 @@
+//! A lane: one root agent in a world of its own, and the socket on which it and its processes call.
+
+use crate::{
+    clock,
+    connection::Connection,
+    fault::{Fault, StartError},
+    isolation::{self, Isolation},
+    leftovers::Ground,
+    session::Config,
+    warden::{self, Warden},
+};
+use harness_core::wire::{FromAgent, Hello, PROTOCOL, RootHello, SOCKET_VARIABLE};
+use nix::{
+    poll::{PollFd, PollFlags, ppoll},
+    sched::{CpuSet, sched_setaffinity},
+    sys::{
+        signal::{Signal, kill},
+        time::TimeSpec,
+    },
+    unistd::Pid,
+};
+use std::{
+    fs,
+    os::{
+        fd::{AsFd as _, BorrowedFd},
+        unix::net::UnixListener,
+    },
+    path::{Path, PathBuf},
+    process::{Child, Stdio},
+    time::Duration,
+};
+
+/// What all lanes of a session share.
+#[derive(Debug)]
+pub(crate) struct Grounds {
+    pub(crate) config: Config,
+    pub(crate) isolation: Isolation,
+    /// The directory of the run, removed at its end.
+    pub(crate) directory: PathBuf,
+    /// The prefix of all names.
+    pub(crate) prefix: String,
+    /// The processors that may be used.
+    pub(crate) processors: Vec<usize>,
+    pub(crate) warden: Option<Warden>,
+}
+
+impl Grounds {
+    /// How long an agent may take to answer what needs no waiting: nanoseconds.
+    pub(crate) fn patience_ns(&self) -> u64 {
+        self.config.scaled(self.config.patience)
+    }
+}
+
+/// Where an agent's standard error goes: a file never makes it wait.
+const STDERR: &str = "stderr";
+
+/// One lane.
+#[derive(Debug)]
+pub(crate) struct Lane {
+    helper: Child,
+    pub(crate) listener: UnixListener,
+    pub(crate) root: Connection,
+    pub(crate) hello: RootHello,
+    pub(crate) files: PathBuf,
+    pub(crate) prefix: String,
+    pub(crate) ground: Ground,
+    /// The number of the last run.
+    pub(crate) run: u64,
+    directory: PathBuf,
+}
+
+impl Lane {
+    /// Starts an agent and waits for its hello.
+    ///
+    /// # Errors
+    /// When it cannot be started, does not say hello, or speaks another protocol.
+    pub(crate) fn start(grounds: &Grounds, number: usize) -> Result<Self, StartError> {
+        let directory = grounds.directory.join(format!("lane-{number}"));
+        let files = directory.join("files");
+        let socket = directory.join("socket");
+        let make = || {
+            crate::sweep::remove(&directory);
+            fs::create_dir_all(&files)?;
+            Ok((UnixListener::bind(&socket)?, fs::File::create(directory.join(STDERR))?))
+        };
+        let (listener, stderr) =
+            make().map_err(|error| StartError::Directory { directory: directory.clone(), error })?;
+        let program = grounds.config.agent.first().map_or_else(String::new, |word| word.to_string_lossy().into_owned());
+        let failed = |reason: String| StartError::Agent { program: program.clone(), reason };
+        listener.set_nonblocking(true).map_err(|error| failed(format!("its socket cannot be made: {error}")))?;
+        let mut helper = isolation::lane_command(grounds.isolation, &grounds.config.helper, &grounds.config.agent)
+            .env(SOCKET_VARIABLE, &socket)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(stderr)
+            .spawn()
+            .map_err(|error| failed(error.to_string()))?;
+        if let Some(warden) = &grounds.warden {
+            warden.watch(helper.id());
+        }
+        let greeted = greet(grounds, &listener, &mut helper);
+        let (root, hello) = match greeted {
+            Ok(greeted) => greeted,
+            Err(reason) => {
+                end(&mut helper);
+                let words = last_words(&directory);
+                crate::sweep::remove(&directory);
+                return Err(match reason {
+                    StartError::Agent { program, reason } if !words.is_empty() => {
+                        StartError::Agent { program, reason: format!("{reason}; it said: {words}") }
+                    }
+                    reason => reason,
+                });
+            }
+        };
+        let prefix = format!("{}{number}-", grounds.prefix);
+        let ground = Ground::new(grounds.isolation, root.pid, &files, &prefix);
+        Ok(Self { helper, listener, root, hello, files, prefix, ground, run: 0, directory })
+    }
+
+    /// Ends the agent and everything in its world.
+    pub(crate) fn stop(mut self) {
+        // In a process-id namespace the root is the first process: all others end with it.
+        let _ = kill(Pid::from_raw(self.root.pid), Signal::SIGKILL);
+        end(&mut self.helper);
+        crate::sweep::sweep_names(&self.prefix);
+        crate::sweep::remove(&self.directory);
+    }
+
+    /// What the agent wrote on its standard error, to be called when it is known to be gone.
+    pub(crate) fn last_words(&mut self) -> String {
+        let _ = kill(Pid::from_raw(self.root.pid), Signal::SIGKILL);
+        end(&mut self.helper);
+        last_words(&self.directory)
+    }
+}
+
+/// Waits for the root's hello.
+fn greet(
+    grounds: &Grounds,
+    listener: &UnixListener,
+    helper: &mut Child,
+) -> Result<(Connection, RootHello), StartError> {
+    let program = grounds.config.agent.first().map_or_else(String::new, |word| word.to_string_lossy().into_owned());
+    let failed = |reason: String| StartError::Agent { program: program.clone(), reason };
+    let limit = clock::now() + grounds.patience_ns();
+    let mut connection: Option<Connection> = None;
+    loop {
+        match &mut connection {
+            None => wait(&[listener.as_fd()], 5_000_000),
+            Some(connection) => wait(&[connection.descriptor()], 5_000_000),
+        };
+        if connection.is_none()
+            && let Ok((stream, _)) = listener.accept()
+        {
+            connection = Some(Connection::new(stream, "the agent's root").map_err(|fault| failed(fault.to_string()))?);
+        }
+        if let Some(mut open) = connection.take() {
+            open.fetch().map_err(|fault| failed(fault.to_string()))?;
+            match open.next().map_err(|fault| failed(fault.to_string()))? {
+                Some(FromAgent::Hello(Hello::Root(hello))) if hello.protocol == PROTOCOL => return Ok((open, hello)),
+                Some(FromAgent::Hello(Hello::Root(hello))) => {
+                    return Err(StartError::Protocol { theirs: hello.protocol, ours: PROTOCOL });
+                }
+                Some(other) => return Err(failed(format!("it began with {other:?} instead of a root's hello"))),
+                None if open.is_over() => return Err(failed("it closed its connection before its hello".to_owned())),
+                None => connection = Some(open),
+            }
+        }
+        if let Ok(Some(status)) = helper.try_wait() {
+            return Err(failed(format!("it ended ({status}) before its hello")));
+        }
+        if clock::now() > limit {
+            let limit_ms = grounds.patience_ns() / 1_000_000;
+            let what = if connection.is_some() { "say hello" } else { "connect to its socket" };
+            return Err(failed(format!("it did not {what} within {limit_ms} ms")));
+        }
+    }
+}
+
+fn end(helper: &mut Child) {
+    // The outer helper leads the lane's session; without namespaces that is all we have to find the rest by.
+    if matches!(helper.try_wait(), Ok(None)) {
+        let _ = helper.kill();
+    }
+    let _ = helper.wait();
+    if let Ok(session) = i32::try_from(helper.id()) {
+        warden::kill_session(session);
+    }
+}
+
+/// The end of what the agent wrote on its standard error.
+fn last_words(directory: &Path) -> String {
+    let text = fs::read(directory.join(STDERR)).unwrap_or_default();
+    let text = String::from_utf8_lossy(&text[text.len().saturating_sub(2000)..]).into_owned();
+    let text = text.trim();
+    let skip = text.chars().count().saturating_sub(400);
+    text.chars().skip(skip).collect()
+}
+
+/// Waits until one of these can be read, or for so long. Returns whether one can.
+pub(crate) fn wait(descriptors: &[BorrowedFd<'_>], timeout_ns: u64) -> bool {
+    let mut polled: Vec<PollFd<'_>> =
+        descriptors.iter().map(|descriptor| PollFd::new(*descriptor, PollFlags::POLLIN)).collect();
+    let timeout = TimeSpec::from_duration(Duration::from_nanos(timeout_ns));
+    ppoll(&mut polled, Some(timeout), None).is_ok_and(|ready| ready > 0)
+}
+
+/// Binds a process (0: this thread) to processors. Where that is refused, it runs unbound: order never depends on it.
+pub(crate) fn pin(pid: i32, processors: &[usize]) {
+    let mut set = CpuSet::new();
+    for processor in processors {
+        let _ = set.set(*processor);
+    }
+    let _ = sched_setaffinity(Pid::from_raw(pid), &set);
+}
+
+/// What a fault says when an agent's root is gone.
+pub(crate) fn root_gone(lane: &mut Lane) -> Fault {
+    let words = lane.last_words();
+    let what = if words.is_empty() { "ended".to_owned() } else { format!("ended; it said: {words}") };
+    Fault::agent("the agent's root", what)
+}
+
+/// The path under which runs keep their directories.
+pub(crate) fn runs_directory() -> PathBuf {
+    let directory = std::env::temp_dir();
+    // A socket's path has to fit into 108 bytes.
+    if directory.as_os_str().len() > 40 { Path::new("/tmp").to_owned() } else { directory }
+}

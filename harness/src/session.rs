@@ -1,0 +1,388 @@
+//! A session: lanes side by side, jobs among them, and what came of each.
+
+use crate::{
+    clock,
+    engine::{self, Ran},
+    fault::{Fault, StartError},
+    host,
+    isolation::{self, IsolationChoice},
+    lane::{self, Grounds, Lane},
+    sweep,
+    warden::Warden,
+};
+use harness_core::{
+    Finding, Judgement, Plan, Verdict,
+    finding::{Skip, SkipClass},
+    judge::{self, Judge},
+    wire::{RefusalClass, Refused, RootHello},
+};
+use spec::scenario::Grade;
+use std::{
+    collections::{BTreeMap, HashMap, VecDeque},
+    ffi::OsString,
+    path::PathBuf,
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+        mpsc,
+    },
+    thread,
+    time::Duration,
+};
+
+/// How a session is to run.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The agent's program and its arguments.
+    pub agent: Vec<OsString>,
+    /// This program, or another whose `main` calls [`crate::reexec_entry`] first.
+    pub helper: PathBuf,
+    /// Lanes side by side; 0: one a processor.
+    pub jobs: usize,
+    /// The seed of jitter.
+    pub seed: u64,
+    /// All times that bound waiting are multiplied by this.
+    pub time_scale: f64,
+    /// Whether to stop at the first instance that is broken or faulty.
+    pub fail_fast: bool,
+    /// Which isolation.
+    pub isolation: IsolationChoice,
+    /// How long an agent may take to answer what needs no waiting, before scaling.
+    pub patience: Duration,
+}
+
+impl Config {
+    /// The usual configuration for an agent.
+    #[must_use]
+    pub fn new(agent: Vec<OsString>, helper: PathBuf) -> Self {
+        Self {
+            agent,
+            helper,
+            jobs: 0,
+            seed: 1,
+            time_scale: 1.0,
+            fail_fast: false,
+            isolation: IsolationChoice::Auto,
+            patience: Duration::from_secs(10),
+        }
+    }
+
+    pub(crate) fn scaled(&self, time: Duration) -> u64 {
+        self.scaled_ns(u64::try_from(time.as_nanos()).unwrap_or(u64::MAX))
+    }
+
+    pub(crate) fn scaled_ns(&self, ns: u64) -> u64 {
+        let scaled = Duration::try_from_secs_f64(Duration::from_nanos(ns).as_secs_f64() * self.time_scale.max(0.001));
+        scaled.map_or(u64::MAX / 4, |scaled| u64::try_from(scaled.as_nanos()).unwrap_or(u64::MAX / 4))
+    }
+}
+
+/// What a session knows of its host.
+#[derive(Clone, Debug)]
+pub struct Facts {
+    /// What the agent's root said of itself.
+    pub hello: RootHello,
+    /// How lanes are kept apart.
+    pub isolation: String,
+    /// How many processors may be used.
+    pub processors: u64,
+    /// How many lanes run side by side.
+    pub lanes: usize,
+}
+
+/// One instance to run.
+#[derive(Clone, Debug)]
+pub struct Job {
+    /// Its plan.
+    pub plan: Plan,
+    /// Its control. Controls of the same id are run once.
+    pub control: Option<Plan>,
+}
+
+/// What came of a job.
+#[derive(Clone, Debug)]
+pub struct Completion {
+    /// The job's index.
+    pub index: usize,
+    /// The judgement; absent where the agent refused.
+    pub judgement: Option<Judgement>,
+    /// Why it was skipped.
+    pub skip: Option<Skip>,
+    /// How long it took, with its control; nanoseconds.
+    pub duration_ns: u64,
+}
+
+/// What a session tells while it runs.
+#[derive(Clone, Debug)]
+pub enum Progress {
+    /// A job has begun.
+    Started(usize),
+    /// A job is done.
+    Completed(Completion),
+}
+
+/// Lanes, ready to run jobs.
+#[derive(Debug)]
+pub struct Session {
+    // Fields drop in this order: the warden says goodbye only after the directory is gone.
+    spare: Mutex<Vec<Lane>>,
+    directory: Option<tempfile::TempDir>,
+    grounds: Grounds,
+    facts: Facts,
+    cancelled: AtomicBool,
+    controls: Mutex<HashMap<String, Judgement>>,
+}
+
+impl Session {
+    /// Finds out what isolation can be had, starts the first lane, and hears the agent's hello.
+    ///
+    /// # Errors
+    /// When the agent cannot be started or does not speak the protocol, or demanded isolation cannot be had.
+    pub fn start(config: Config) -> Result<Self, StartError> {
+        let isolation = isolation::choose(config.isolation, &config.helper).map_err(StartError::Isolation)?;
+        let runs = lane::runs_directory();
+        sweep::sweep_stale(&runs);
+        let prefix = sweep::prefix(std::process::id());
+        let directory = tempfile::Builder::new()
+            .prefix(&prefix)
+            .tempdir_in(&runs)
+            .map_err(|error| StartError::Directory { directory: runs, error })?;
+        let warden = Warden::start(&config.helper, directory.path(), &prefix).ok();
+        let processors = host::processors();
+        let lanes = if config.jobs == 0 { processors.len() } else { config.jobs };
+        let grounds = Grounds { config, isolation, directory: directory.path().to_owned(), prefix, processors, warden };
+        let lane = Lane::start(&grounds, 0)?;
+        let facts = Facts {
+            hello: lane.hello.clone(),
+            isolation: isolation.describe().to_owned(),
+            processors: grounds.processors.len() as u64,
+            lanes,
+        };
+        Ok(Self {
+            spare: Mutex::new(vec![lane]),
+            directory: Some(directory),
+            grounds,
+            facts,
+            cancelled: AtomicBool::new(false),
+            controls: Mutex::new(HashMap::new()),
+        })
+    }
+
+    /// What is known of the host and the agent.
+    #[must_use]
+    pub fn facts(&self) -> &Facts {
+        &self.facts
+    }
+
+    /// Asks a run in progress to end after the instances it is in. To be called from another thread, or a signal's watcher.
+    pub fn cancel(&self) {
+        self.cancelled.store(true, Ordering::Relaxed);
+    }
+
+    /// Runs jobs, stories and single runs side by side first, then races one by one with all processors for themselves.
+    /// Completions come in the order in which they happen; jobs not begun when the run was cancelled have none.
+    pub fn run(&self, jobs: &[Job], on_progress: &mut dyn FnMut(&Progress)) {
+        let (races, quiet): (Vec<usize>, Vec<usize>) = (0..jobs.len()).partition(|index| jobs[*index].plan.race);
+        self.run_phase(jobs, quiet, self.facts.lanes, on_progress);
+        self.run_phase(jobs, races, 1, on_progress);
+    }
+
+    fn run_phase(&self, jobs: &[Job], indices: Vec<usize>, lanes: usize, on_progress: &mut dyn FnMut(&Progress)) {
+        let lanes = lanes.clamp(1, indices.len().max(1));
+        let queue = Mutex::new(VecDeque::from(indices));
+        let (sender, receiver) = mpsc::channel();
+        thread::scope(|scope| {
+            for number in 0..lanes {
+                let (sender, queue) = (sender.clone(), &queue);
+                scope.spawn(move || self.work(number, lanes, jobs, queue, &sender));
+            }
+            drop(sender);
+            for progress in receiver {
+                if let Progress::Completed(completion) = &progress
+                    && self.grounds.config.fail_fast
+                    && completion.judgement.as_ref().is_some_and(|judgement| judgement.verdict >= Verdict::Broken)
+                {
+                    self.cancel();
+                }
+                on_progress(&progress);
+            }
+        });
+    }
+
+    /// One lane's thread: takes jobs until none is left.
+    fn work(
+        &self,
+        number: usize,
+        lanes: usize,
+        jobs: &[Job],
+        queue: &Mutex<VecDeque<usize>>,
+        sender: &mpsc::Sender<Progress>,
+    ) {
+        let processors = &self.grounds.processors;
+        // A story's processes share one processor with the harness: a hand-over there takes a tenth of one across.
+        let own = if lanes > 1 || processors.len() == 1 {
+            &processors[number % processors.len()..=number % processors.len()]
+        } else {
+            &processors[..1]
+        };
+        let mut lane: Option<Lane> = None;
+        while !self.cancelled.load(Ordering::Relaxed) {
+            let Some(index) = queue.lock().unwrap_or_else(PoisonError::into_inner).pop_front() else { break };
+            let race = jobs[index].plan.race;
+            lane::pin(0, if race { processors } else { own });
+            let started = clock::now();
+            if sender.send(Progress::Started(index)).is_err() {
+                break;
+            }
+            let (judgement, skip) = self.do_job(number, &mut lane, &jobs[index], if race { processors } else { own });
+            let duration_ns = clock::now().saturating_sub(started);
+            let completion = Completion { index, judgement, skip, duration_ns };
+            if sender.send(Progress::Completed(completion)).is_err() {
+                break;
+            }
+        }
+        if let Some(lane) = lane {
+            self.spare.lock().unwrap_or_else(PoisonError::into_inner).push(lane);
+        }
+    }
+
+    fn do_job(
+        &self,
+        number: usize,
+        lane: &mut Option<Lane>,
+        job: &Job,
+        processors: &[usize],
+    ) -> (Option<Judgement>, Option<Skip>) {
+        let own = match self.judge(number, lane, &job.plan, processors) {
+            Ok(own) => own,
+            Err(skip) => return (None, Some(skip)),
+        };
+        let control = match &job.control {
+            // A control of something broken would tell nothing.
+            Some(control) if own.verdict < Verdict::Broken => {
+                let known = self.controls.lock().unwrap_or_else(PoisonError::into_inner).get(&control.id).cloned();
+                match known {
+                    Some(known) => Some(known),
+                    None => match self.judge(number, lane, control, processors) {
+                        Ok(judgement) => {
+                            self.controls
+                                .lock()
+                                .unwrap_or_else(PoisonError::into_inner)
+                                .insert(control.id.clone(), judgement.clone());
+                            Some(judgement)
+                        }
+                        Err(skip) => return (None, Some(skip)),
+                    },
+                }
+            }
+            _ => None,
+        };
+        (Some(judge::conclude(&job.plan, own, control.as_ref())), None)
+    }
+
+    /// Runs and judges one plan; a fault is judged faulty, and the lane is started anew.
+    fn judge(
+        &self,
+        number: usize,
+        slot: &mut Option<Lane>,
+        plan: &Plan,
+        processors: &[usize],
+    ) -> Result<Judgement, Skip> {
+        let mut judge = Judge::new(plan);
+        let mut settled = false;
+        let ran = match self.lane(number, slot, processors) {
+            Err(fault) => Err(fault),
+            Ok(lane) => engine::run(&self.grounds, lane, plan, &mut |history| {
+                judge.add(&history);
+                // A control has done its work as soon as one run has broken.
+                settled |= plan.must_break.is_some() && breaks(plan, &history);
+                !settled
+            }),
+        };
+        match ran {
+            Ok(Ran::Through) => Ok(judge.finish()),
+            Ok(Ran::Refused(Refused { class: RefusalClass::Fault, reason, .. })) => {
+                Ok(faulty(&format!("the agent cannot open the channels: {reason}")))
+            }
+            Ok(Ran::Refused(refused)) => {
+                let class = match refused.class {
+                    RefusalClass::Privilege => SkipClass::Privilege,
+                    _ => SkipClass::Unsupported,
+                };
+                Err(Skip { class, reason: refused.reason })
+            }
+            Err(fault) => {
+                if let Some(lane) = slot.take() {
+                    lane.stop();
+                }
+                Ok(faulty(&fault.to_string()))
+            }
+        }
+    }
+
+    fn lane<'s>(&self, number: usize, slot: &'s mut Option<Lane>, processors: &[usize]) -> Result<&'s mut Lane, Fault> {
+        if slot.is_none() {
+            let spare = self.spare.lock().unwrap_or_else(PoisonError::into_inner).pop();
+            *slot = Some(match spare {
+                Some(lane) => lane,
+                None => Lane::start(&self.grounds, self.next_number(number))
+                    .map_err(|error| Fault::agent("a new agent", error.to_string()))?,
+            });
+        }
+        let lane = slot.as_mut().expect("the slot was filled above");
+        lane::pin(lane.root.pid, processors);
+        Ok(lane)
+    }
+
+    /// Directories of lanes that may still be in use are not used again.
+    fn next_number(&self, number: usize) -> usize {
+        let mut candidate = number;
+        while self.grounds.directory.join(format!("lane-{candidate}")).exists() {
+            candidate += self.facts.lanes.max(1);
+        }
+        candidate
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        for lane in self.spare.lock().unwrap_or_else(PoisonError::into_inner).drain(..) {
+            lane.stop();
+        }
+        drop(self.directory.take());
+    }
+}
+
+/// Whether a history breaks the claim that a control has to break.
+fn breaks(plan: &Plan, history: &harness_core::History) -> bool {
+    let mut judge = Judge::new(plan);
+    judge.add(history);
+    let judgement = judge.finish();
+    plan.must_break.as_ref().is_some_and(|claim| {
+        judgement.findings.iter().any(|finding| &finding.claim == claim && finding.verdict == Verdict::Broken)
+    })
+}
+
+fn faulty(what: &str) -> Judgement {
+    Judgement {
+        verdict: Verdict::Faulty,
+        findings: vec![Finding {
+            claim: "protocol".to_owned(),
+            grade: Grade::Must,
+            verdict: Verdict::Faulty,
+            span: None,
+            expected: "an agent that keeps to the protocol".to_owned(),
+            got: what.to_owned(),
+            anomaly: None,
+            events: Vec::new(),
+            notes: vec![
+                "this says nothing about the system: `cargo xtask agent-check` tells more about the agent".to_owned(),
+            ],
+        }],
+        recorded: BTreeMap::new(),
+        outcomes: Vec::new(),
+        runs: 0,
+        overlapped: 0,
+        evidence: None,
+    }
+}
