@@ -5,6 +5,7 @@
 pub mod amount;
 pub mod errno;
 pub mod limits;
+pub mod load;
 pub mod operation;
 pub mod scenario;
 pub mod signal;

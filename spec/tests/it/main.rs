@@ -1,0 +1,4 @@
+//! The loader over whole files: the corpus loads, bad files get their messages.
+
+mod bad;
+mod corpus;
