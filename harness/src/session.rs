@@ -277,7 +277,7 @@ impl Session {
             }
             _ => None,
         };
-        (Some(judge::conclude(&job.plan, own, control.as_ref())), None)
+        (Some(judge::conclude(own, job.control.as_ref().zip(control.as_ref()))), None)
     }
 
     /// Runs and judges one plan; a fault is judged faulty, and the lane is started anew.
@@ -289,14 +289,12 @@ impl Session {
         processors: &[usize],
     ) -> Result<Judgement, Skip> {
         let mut judge = Judge::new(plan);
-        let mut settled = false;
         let ran = match self.lane(number, slot, processors) {
             Err(fault) => Err(fault),
             Ok(lane) => engine::run(&self.grounds, lane, plan, &mut |history| {
-                judge.add(&history);
-                // A control has done its work as soon as one run has broken.
-                settled |= plan.must_break.is_some() && breaks(plan, &history);
-                !settled
+                let broke = judge.add(&history);
+                // A control has done its work as soon as one run has broken its claim.
+                !(broke && plan.must_break.is_some() && breaks(plan, &history))
             }),
         };
         match ran {

@@ -1,1 +1,594 @@
-//! To come.
+//! Expansion: a scenario and the facts of a host make plans, one an instance.
+
+use crate::{
+    finding::{Skip, SkipClass},
+    plan::{Parameter, Plan, PlanAction, PlanChannel, PlanClaim, PlanLine, PlanProcess, PlanStep},
+    wire::HeldEnd,
+};
+use spec::{
+    Ability, Amount, Mechanism, Operation, Scenario,
+    amount::AmountError,
+    operation::{
+        CompareExchange, Direction, End, Exit, FetchAdd, Fill, Listen, Load, Read, Receive, Resize, Send, Sigqueue,
+        Store, Write,
+    },
+    scenario::{
+        Action, Attach, Body, Channel, Claim, Control, Ending, Expect, Expected, Line, Need, Parts, Process, Step,
+    },
+};
+use std::{collections::BTreeMap, sync::Arc};
+
+/// How many processes a plan may have: their numbers in stamps end there.
+pub const PROCESSES_MAX: usize = 15;
+
+/// How many steps a process may have once its repeats are unrolled.
+pub const STEPS_MAX: usize = 10_000;
+
+/// What is known of the host that a plan is made for.
+#[derive(Clone, Copy, Debug)]
+pub struct Host<'h> {
+    /// The mechanisms that the agent offers, by name.
+    pub mechanisms: &'h [String],
+    /// The capabilities that the agent announces.
+    pub capabilities: &'h [String],
+    /// The limits of the agent's host.
+    pub limits: &'h BTreeMap<String, u64>,
+    /// Processors that may be used.
+    pub processors: u64,
+    /// The platform, as `elsewhere` names it: `linux`, `freebsd`, ….
+    pub platform: &'h str,
+}
+
+/// One instance of a scenario, before anything is known of a host.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InstanceName {
+    /// `scenario[mechanism]`, or `scenario[mechanism,name=value,…]`.
+    pub id: String,
+    /// The scenario's id.
+    pub scenario: String,
+    /// What it runs on.
+    pub mechanism: Mechanism,
+    /// The varied parameters as written.
+    pub parameters: BTreeMap<String, Amount>,
+}
+
+/// All instances of a scenario: every mechanism with every combination of its parameters.
+#[must_use]
+pub fn names(scenario: &Scenario) -> Vec<InstanceName> {
+    let mut combinations: Vec<BTreeMap<String, Amount>> = vec![BTreeMap::new()];
+    for (name, values) in &scenario.vary {
+        combinations = combinations
+            .iter()
+            .flat_map(|combination| {
+                values.iter().map(move |value| {
+                    let mut next = combination.clone();
+                    next.insert(name.clone(), value.clone());
+                    next
+                })
+            })
+            .collect();
+    }
+    scenario
+        .mechanisms
+        .iter()
+        .flat_map(|mechanism| {
+            combinations.iter().map(|parameters| InstanceName {
+                id: instance_id(&scenario.id, *mechanism, parameters),
+                scenario: scenario.id.clone(),
+                mechanism: *mechanism,
+                parameters: parameters.clone(),
+            })
+        })
+        .collect()
+}
+
+fn instance_id(scenario: &str, mechanism: Mechanism, parameters: &BTreeMap<String, Amount>) -> String {
+    let mut id = format!("{scenario}[{mechanism}");
+    for (name, value) in parameters {
+        let value: String = value.text().chars().filter(|character| !character.is_whitespace()).collect();
+        id.push_str(&format!(",{name}={value}"));
+    }
+    id.push(']');
+    id
+}
+
+/// The plan of an instance on a host.
+///
+/// # Errors
+/// Why it has to be skipped there.
+pub fn plan(scenario: &Scenario, name: &InstanceName, host: &Host<'_>) -> Result<Plan, Skip> {
+    make(scenario, name.id.clone(), name.mechanism, &name.parameters, None, host)
+}
+
+/// The plan of a scenario's control on a mechanism; `None` where it has none. Other parameters keep their first values.
+#[must_use]
+pub fn control_plan(scenario: &Scenario, mechanism: Mechanism, host: &Host<'_>) -> Option<Result<Plan, Skip>> {
+    let control = scenario.control.as_ref()?;
+    let mut parameters: BTreeMap<String, Amount> =
+        scenario.vary.iter().filter_map(|(name, values)| Some((name.clone(), values.first()?.clone()))).collect();
+    parameters.extend(control.change.clone());
+    let id = format!("{}[{mechanism},control]", scenario.id);
+    Some(make(scenario, id, mechanism, &parameters, Some(control), host))
+}
+
+fn skip(class: SkipClass, reason: impl Into<String>) -> Skip {
+    Skip { class, reason: reason.into() }
+}
+
+fn make(
+    scenario: &Scenario,
+    id: String,
+    mechanism: Mechanism,
+    parameters: &BTreeMap<String, Amount>,
+    control: Option<&Control>,
+    host: &Host<'_>,
+) -> Result<Plan, Skip> {
+    check_host(scenario, mechanism, host)?;
+    let resolver = Resolver::new(parameters, host.limits)?;
+    let channels = scenario
+        .channels
+        .iter()
+        .map(|(name, channel)| {
+            Ok(PlanChannel {
+                name: name.clone(),
+                options: resolver.channel(channel)?,
+                stamped: is_stamped(scenario, name),
+            })
+        })
+        .collect::<Result<Vec<_>, Skip>>()?;
+    let mut builder =
+        Builder { resolver: &resolver, channels: &channels, processes: Vec::new(), attach: scenario.attach };
+    let mut story = Vec::new();
+    match &scenario.body {
+        Body::Story(lines) => story = builder.story(lines)?,
+        Body::Processes { processes, .. } => builder.free(processes)?,
+    }
+    let processes = builder.processes;
+    if processes.len() > PROCESSES_MAX {
+        return Err(skip(
+            SkipClass::Unsupported,
+            format!("{} processes are more than the {PROCESSES_MAX} that stamps can tell apart", processes.len()),
+        ));
+    }
+    let runs = scenario.runs.as_ref().map_or(Ok(1), |runs| resolver.value(runs))?;
+    let claims = scenario
+        .claims
+        .iter()
+        .map(|graded| Ok(PlanClaim { grade: graded.grade, claim: resolver.claim(&graded.claim)?, span: graded.span }))
+        .collect::<Result<Vec<_>, Skip>>()?;
+    Ok(Plan {
+        id,
+        scenario: scenario.id.clone(),
+        mechanism,
+        parameters: resolver.named(parameters),
+        title: scenario.title.clone(),
+        cites: scenario.cites.clone(),
+        attach: scenario.attach,
+        channels,
+        processes,
+        story,
+        runs: u32::try_from(runs.max(1)).unwrap_or(u32::MAX),
+        race: scenario.runs.is_some(),
+        claims,
+        must_break: control.map(|control| control.breaks.clone()),
+        within_ns: scenario.within.ns(),
+        source: Some(Arc::clone(&scenario.source)),
+    })
+}
+
+fn check_host(scenario: &Scenario, mechanism: Mechanism, host: &Host<'_>) -> Result<(), Skip> {
+    if let Some(note) = scenario.elsewhere.iter().find(|note| {
+        note.skip
+            && note.r#where == host.platform
+            && (note.mechanisms.is_empty() || note.mechanisms.contains(&mechanism))
+    }) {
+        return Err(skip(SkipClass::Platform, format!("{} ({})", note.because.trim(), note.source)));
+    }
+    if !host.mechanisms.iter().any(|known| known == mechanism.name()) {
+        return Err(skip(SkipClass::Unsupported, format!("the agent offers no {mechanism} here")));
+    }
+    for need in &scenario.needs {
+        match need {
+            Need::Feature(feature) if !mechanism.has(*feature) => {
+                return Err(skip(SkipClass::Unsupported, format!("{mechanism} has no {feature:?}")));
+            }
+            Need::Capability(capability) if !host.capabilities.contains(capability) => {
+                return Err(skip(SkipClass::Unsupported, format!("the agent does not announce {capability}")));
+            }
+            Need::Processors(processors) if *processors > host.processors => {
+                return Err(skip(
+                    SkipClass::Unsupported,
+                    format!("it needs {processors} processors, and there are {}", host.processors),
+                ));
+            }
+            _ => {}
+        }
+    }
+    if scenario.runs.is_some() && host.processors < 2 {
+        return Err(skip(SkipClass::Unsupported, "a race needs two processors, and there is one"));
+    }
+    Ok(())
+}
+
+/// Whether a channel carries stamps: somebody sends a size, or fills it.
+fn is_stamped(scenario: &Scenario, channel: &str) -> bool {
+    fn any(steps: &[Step], test: &impl Fn(&Line) -> bool) -> bool {
+        steps.iter().any(|step| match step {
+            Step::One(line) => test(line),
+            Step::Repeat { steps, .. } => any(steps, test),
+        })
+    }
+    let test = |line: &Line| match &line.action {
+        Action::Do { operation, channel: Some(used) } if used == channel => match operation {
+            Operation::Write(write) => write.size.is_some(),
+            Operation::Send(send) => send.size.is_some(),
+            Operation::Fill(_) => true,
+            _ => false,
+        },
+        _ => false,
+    };
+    match &scenario.body {
+        Body::Story(lines) => lines.iter().any(test),
+        Body::Processes { processes, .. } => processes.iter().any(|process| any(&process.steps, &test)),
+    }
+}
+
+/// Gives amounts their values.
+struct Resolver<'h> {
+    values: BTreeMap<String, u64>,
+    limits: &'h BTreeMap<String, u64>,
+}
+
+impl<'h> Resolver<'h> {
+    fn new(parameters: &BTreeMap<String, Amount>, limits: &'h BTreeMap<String, u64>) -> Result<Self, Skip> {
+        let mut resolver = Self { values: BTreeMap::new(), limits };
+        let values = parameters
+            .iter()
+            .map(|(name, amount)| Ok((name.clone(), resolver.value(amount)?)))
+            .collect::<Result<BTreeMap<_, _>, Skip>>()?;
+        resolver.values = values;
+        Ok(resolver)
+    }
+
+    fn named(&self, parameters: &BTreeMap<String, Amount>) -> BTreeMap<String, Parameter> {
+        parameters
+            .iter()
+            .map(|(name, amount)| {
+                let value = self.values.get(name).copied().unwrap_or_default();
+                (name.clone(), Parameter { text: amount.text().to_owned(), value })
+            })
+            .collect()
+    }
+
+    fn value(&self, amount: &Amount) -> Result<u64, Skip> {
+        amount.value(&self.values, self.limits).map_err(|error| {
+            let reason = match error {
+                AmountError::MissingLimit(_) => error.to_string(),
+                _ => format!("`{amount}` has no value here: {error}"),
+            };
+            skip(SkipClass::Unsupported, reason)
+        })
+    }
+
+    fn optional(&self, amount: Option<&Amount>) -> Result<Option<u64>, Skip> {
+        amount.map(|amount| self.value(amount)).transpose()
+    }
+
+    fn channel(&self, channel: &Channel<Amount>) -> Result<Channel<u64>, Skip> {
+        Ok(Channel {
+            is: channel.is,
+            between: channel.between.clone(),
+            capacity: self.optional(channel.capacity.as_ref())?,
+            message_size: self.optional(channel.message_size.as_ref())?,
+            initial: self.optional(channel.initial.as_ref())?,
+            size: self.optional(channel.size.as_ref())?,
+            exists: channel.exists,
+        })
+    }
+
+    fn claim(&self, claim: &Claim<Amount>) -> Result<Claim<u64>, Skip> {
+        let results = |results: &BTreeMap<String, Amount>| {
+            results.iter().map(|(name, amount)| Ok((name.clone(), self.value(amount)?))).collect::<Result<_, Skip>>()
+        };
+        Ok(match claim {
+            Claim::Complete(on) => Claim::Complete(on.clone()),
+            Claim::ExactlyOnce(on) => Claim::ExactlyOnce(on.clone()),
+            Claim::InOrder(on) => Claim::InOrder(on.clone()),
+            Claim::Whole(on) => Claim::Whole(on.clone()),
+            Claim::ByPriority(on) => Claim::ByPriority(on.clone()),
+            Claim::Excludes(section) => Claim::Excludes(section.clone()),
+            Claim::Finishes => Claim::Finishes,
+            Claim::Never(named) => Claim::Never(results(named)?),
+            Claim::Seen(named) => Claim::Seen(results(named)?),
+            Claim::Ends(endings) => Claim::Ends(
+                endings
+                    .iter()
+                    .map(|(process, ending)| {
+                        let ending = match ending {
+                            Ending::Status(status) => Ending::Status(self.value(status)?),
+                            Ending::Signal(signal) => Ending::Signal(signal.clone()),
+                        };
+                        Ok((process.clone(), ending))
+                    })
+                    .collect::<Result<_, Skip>>()?,
+            ),
+        })
+    }
+
+    fn expect(&self, expect: &Expect<Amount>) -> Result<Expect<u64>, Skip> {
+        Ok(match expect {
+            Expect::Succeeds => Expect::Succeeds,
+            Expect::Anything => Expect::Anything,
+            Expect::Gives(expected) => Expect::Gives(self.expected(expected)?),
+            Expect::Fails(errors) => Expect::Fails(errors.clone()),
+            Expect::Blocks(name) => Expect::Blocks(name.clone()),
+            Expect::Dies(signal) => Expect::Dies(signal.clone()),
+        })
+    }
+
+    fn expected(&self, expected: &Expected<Amount>) -> Result<Expected<u64>, Skip> {
+        Ok(match expected {
+            Expected::Text(text) => Expected::Text(text.clone()),
+            Expected::Number(amount) => Expected::Number(self.value(amount)?),
+            Expected::End => Expected::End,
+            Expected::Parts(parts) => Expected::Parts(Parts {
+                text: parts.text.clone(),
+                size: self.optional(parts.size.as_ref())?,
+                from: parts.from.clone(),
+                priority: self.optional(parts.priority.as_ref())?,
+                truncated: parts.truncated,
+                signal: parts.signal.clone(),
+                value: self.optional(parts.value.as_ref())?,
+                code: parts.code.clone(),
+                at_least: self.optional(parts.at_least.as_ref())?,
+                at_most: self.optional(parts.at_most.as_ref())?,
+            }),
+            Expected::List(list) => {
+                Expected::List(list.iter().map(|expected| self.expected(expected)).collect::<Result<_, Skip>>()?)
+            }
+        })
+    }
+
+    #[expect(clippy::too_many_lines, reason = "one arm an operation, each as short as can be")]
+    fn operation(&self, operation: &Operation<Amount>) -> Result<Operation<u64>, Skip> {
+        Ok(match operation.clone() {
+            Operation::Open(open) => Operation::Open(open),
+            Operation::Close(close) => Operation::Close(close),
+            Operation::Unlink(channel) => Operation::Unlink(channel),
+            Operation::SetNonblocking(set) => Operation::SetNonblocking(set),
+            Operation::Write(Write { channel, text, size, nonblocking }) => {
+                Operation::Write(Write { channel, text, size: self.optional(size.as_ref())?, nonblocking })
+            }
+            Operation::Read(Read { channel, size, until, nonblocking, peek }) => {
+                Operation::Read(Read { channel, size: self.optional(size.as_ref())?, until, nonblocking, peek })
+            }
+            Operation::Fill(Fill { channel, size }) => {
+                Operation::Fill(Fill { channel, size: self.optional(size.as_ref())? })
+            }
+            Operation::Shutdown(shutdown) => Operation::Shutdown(shutdown),
+            Operation::Send(Send { channel, text, size, priority, nonblocking, timeout }) => Operation::Send(Send {
+                channel,
+                text,
+                size: self.optional(size.as_ref())?,
+                priority: self.optional(priority.as_ref())?,
+                nonblocking,
+                timeout,
+            }),
+            Operation::Receive(Receive { channel, size, until, nonblocking, timeout, peek }) => {
+                Operation::Receive(Receive {
+                    channel,
+                    size: self.optional(size.as_ref())?,
+                    until,
+                    nonblocking,
+                    timeout,
+                    peek,
+                })
+            }
+            Operation::Attributes(channel) => Operation::Attributes(channel),
+            Operation::Bind(channel) => Operation::Bind(channel),
+            Operation::Listen(Listen { channel, backlog }) => {
+                Operation::Listen(Listen { channel, backlog: self.optional(backlog.as_ref())? })
+            }
+            Operation::Connect(connect) => Operation::Connect(connect),
+            Operation::Accept(accept) => Operation::Accept(accept),
+            Operation::Wait(wait) => Operation::Wait(wait),
+            Operation::Post(channel) => Operation::Post(channel),
+            Operation::Value(channel) => Operation::Value(channel),
+            Operation::Store(Store { channel, value, cell, text, at }) => Operation::Store(Store {
+                channel,
+                value: self.optional(value.as_ref())?,
+                cell: self.optional(cell.as_ref())?,
+                text,
+                at: self.optional(at.as_ref())?,
+            }),
+            Operation::Load(Load { channel, cell, size, at }) => Operation::Load(Load {
+                channel,
+                cell: self.optional(cell.as_ref())?,
+                size: self.optional(size.as_ref())?,
+                at: self.optional(at.as_ref())?,
+            }),
+            Operation::FetchAdd(FetchAdd { channel, cell, value, torn }) => Operation::FetchAdd(FetchAdd {
+                channel,
+                cell: self.optional(cell.as_ref())?,
+                value: self.optional(value.as_ref())?,
+                torn,
+            }),
+            Operation::CompareExchange(CompareExchange { channel, cell, expected, value }) => {
+                Operation::CompareExchange(CompareExchange {
+                    channel,
+                    cell: self.optional(cell.as_ref())?,
+                    expected: self.optional(expected.as_ref())?,
+                    value: self.optional(value.as_ref())?,
+                })
+            }
+            Operation::Resize(Resize { channel, size }) => {
+                Operation::Resize(Resize { channel, size: self.optional(size.as_ref())? })
+            }
+            Operation::Kill(kill) => Operation::Kill(kill),
+            Operation::Sigqueue(Sigqueue { process, signal, value }) => {
+                Operation::Sigqueue(Sigqueue { process, signal, value: self.optional(value.as_ref())? })
+            }
+            Operation::Sigmask(mask) => Operation::Sigmask(mask),
+            Operation::Sigaction(action) => Operation::Sigaction(action),
+            Operation::Sigwait(wait) => Operation::Sigwait(wait),
+            Operation::Sigsuspend(suspend) => Operation::Sigsuspend(suspend),
+            Operation::Sigpending(pending) => Operation::Sigpending(pending),
+            Operation::Caught(caught) => Operation::Caught(caught),
+            Operation::Exit(Exit { status }) => Operation::Exit(Exit { status: self.optional(status.as_ref())? }),
+            Operation::Enter(section) => Operation::Enter(section),
+            Operation::Leave(section) => Operation::Leave(section),
+            Operation::Meet(meeting) => Operation::Meet(meeting),
+        })
+    }
+}
+
+/// Collects processes and what they hold.
+struct Builder<'b> {
+    resolver: &'b Resolver<'b>,
+    channels: &'b [PlanChannel],
+    processes: Vec<PlanProcess>,
+    attach: Attach,
+}
+
+impl Builder<'_> {
+    fn story(&mut self, lines: &[Line]) -> Result<Vec<PlanLine>, Skip> {
+        let mut blocked: BTreeMap<&str, usize> = BTreeMap::new();
+        let mut story = Vec::with_capacity(lines.len());
+        for (index, line) in lines.iter().enumerate() {
+            let process = self.process(&line.process, &line.process);
+            if let Expect::Blocks(name) = &line.expect {
+                blocked.insert(name, index);
+            }
+            let begun = |name: &String| blocked.get(name.as_str()).copied().unwrap_or(index);
+            let action = match &line.action {
+                Action::Do { operation, channel } => {
+                    let operation = self.resolver.operation(operation)?;
+                    let channel = self.channel(channel.as_deref());
+                    self.hold(process, &operation, channel);
+                    PlanAction::Do { operation, channel }
+                }
+                Action::Resumes(name) => PlanAction::Resumes { line: begun(name) },
+                Action::Still(name) => PlanAction::Still { line: begun(name) },
+            };
+            story.push(PlanLine {
+                process,
+                action,
+                expect: self.resolver.expect(&line.expect)?,
+                record: line.record.clone(),
+                span: line.span,
+                expect_span: line.expect_span,
+            });
+        }
+        Ok(story)
+    }
+
+    fn free(&mut self, processes: &[Process]) -> Result<(), Skip> {
+        for kind in processes {
+            let count = self.resolver.value(&kind.count)?;
+            for number in 1..=count {
+                let name = if count == 1 { kind.name.clone() } else { format!("{}.{number}", kind.name) };
+                if self.processes.len() > PROCESSES_MAX {
+                    return Ok(());
+                }
+                let process = self.process(&name, &kind.name);
+                let mut steps = Vec::new();
+                self.unroll(process, &kind.steps, &mut steps)?;
+                self.processes[process].steps = steps;
+            }
+        }
+        Ok(())
+    }
+
+    fn unroll(&mut self, process: usize, steps: &[Step], unrolled: &mut Vec<PlanStep>) -> Result<(), Skip> {
+        for step in steps {
+            match step {
+                Step::Repeat { times, steps, .. } => {
+                    for _ in 0..self.resolver.value(times)? {
+                        self.unroll(process, steps, unrolled)?;
+                    }
+                }
+                Step::One(line) => {
+                    if unrolled.len() >= STEPS_MAX {
+                        return Err(skip(
+                            SkipClass::Unsupported,
+                            format!("`{}` has more than {STEPS_MAX} steps on this host", self.processes[process].name),
+                        ));
+                    }
+                    let Action::Do { operation, channel } = &line.action else { continue };
+                    let operation = self.resolver.operation(operation)?;
+                    let channel = self.channel(channel.as_deref());
+                    self.hold(process, &operation, channel);
+                    unrolled.push(PlanStep {
+                        operation,
+                        channel,
+                        expect: self.resolver.expect(&line.expect)?,
+                        record: line.record.clone(),
+                        span: line.span,
+                        expect_span: line.expect_span,
+                    });
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The index of a process, which is added where it is new.
+    fn process(&mut self, name: &str, kind: &str) -> usize {
+        if let Some(index) = self.processes.iter().position(|process| process.name == name) {
+            return index;
+        }
+        let number = u8::try_from(self.processes.len() + 1).unwrap_or(u8::MAX);
+        self.processes.push(PlanProcess {
+            name: name.to_owned(),
+            kind: kind.to_owned(),
+            number,
+            holds: Vec::new(),
+            steps: Vec::new(),
+        });
+        self.processes.len() - 1
+    }
+
+    fn channel(&self, name: Option<&str>) -> Option<usize> {
+        self.channels.iter().position(|channel| Some(channel.name.as_str()) == name)
+    }
+
+    /// Notes which end of a channel a process has to hold for an operation.
+    fn hold(&mut self, process: usize, operation: &Operation<u64>, channel: Option<usize>) {
+        let Some(channel) = channel.filter(|_| self.attach == Attach::Inherit) else { return };
+        let options = &self.channels[channel].options;
+        let end = if let Some(between) = &options.between {
+            let first = between.first() == Some(&self.processes[process].kind);
+            Some(if first { HeldEnd::First } else { HeldEnd::Second })
+        } else if matches!(options.is, Ability::Memory | Ability::Counter) {
+            Some(HeldEnd::Both)
+        } else {
+            end_of(operation)
+        };
+        let Some(end) = end else { return };
+        let holds = &mut self.processes[process].holds;
+        match holds.iter_mut().find(|(held, _)| *held == channel) {
+            Some((_, held)) if *held != end => *held = HeldEnd::Both,
+            Some(_) => {}
+            None => holds.push((channel, end)),
+        }
+    }
+}
+
+/// Which end of a one-way channel an operation is about; `None` where it works with whatever is held.
+fn end_of(operation: &Operation<u64>) -> Option<HeldEnd> {
+    match operation {
+        Operation::Write(_) | Operation::Fill(_) | Operation::Send(_) => Some(HeldEnd::Write),
+        Operation::Read(_) | Operation::Receive(_) | Operation::Attributes(_) => Some(HeldEnd::Read),
+        Operation::Close(close) => match close.end {
+            Some(End::Read) => Some(HeldEnd::Read),
+            Some(End::Write) => Some(HeldEnd::Write),
+            _ => None,
+        },
+        Operation::Shutdown(shutdown) => match shutdown.direction {
+            Direction::Read => Some(HeldEnd::Read),
+            Direction::Write => Some(HeldEnd::Write),
+            Direction::Both => None,
+        },
+        _ => None,
+    }
+}

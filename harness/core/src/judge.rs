@@ -1,24 +1,283 @@
-//! stub
-use crate::*;
-/// x
+//! The judge: a plan and its histories make a judgement. Pure.
+
+mod claim;
+mod flow;
+mod free;
+mod matches;
+mod results;
+mod story;
+
+use crate::{
+    History, Plan,
+    finding::{Anomaly, Finding, Judgement, OutcomeCount, Verdict},
+};
+use claim::Said;
+use spec::scenario::{Claim, Grade, Span};
+use std::collections::BTreeMap;
+
+/// How many distinct outcomes of a race are kept.
+const OUTCOMES_MAX: usize = 32;
+
+/// Judges the histories of one plan, one after another.
 #[derive(Debug)]
-pub struct Judge<'p>(&'p Plan);
+pub struct Judge<'p> {
+    plan: &'p Plan,
+    /// What was found about steps: the first of each kind and place.
+    steps: Vec<Finding>,
+    /// What was found about each claim, in the order of the plan.
+    claims: Vec<ClaimState>,
+    recorded: BTreeMap<String, String>,
+    outcomes: BTreeMap<String, u32>,
+    runs: u32,
+    overlapped: u32,
+    evidence: Option<History>,
+    evidence_is_broken: bool,
+}
+
+/// What the histories so far say of one claim.
+#[derive(Clone, Debug, Default)]
+struct ClaimState {
+    /// In how many runs it was put to the test and held.
+    held: u32,
+    /// In how many it was broken.
+    broken: u32,
+    first: Option<claim::Break>,
+}
+
 impl<'p> Judge<'p> {
-    /// x
+    /// A judge that has seen nothing.
     #[must_use]
-    pub fn new(p: &'p Plan) -> Self {
-        Self(p)
+    pub fn new(plan: &'p Plan) -> Self {
+        Self {
+            plan,
+            steps: Vec::new(),
+            claims: vec![ClaimState::default(); plan.claims.len()],
+            recorded: BTreeMap::new(),
+            outcomes: BTreeMap::new(),
+            runs: 0,
+            overlapped: 0,
+            evidence: None,
+            evidence_is_broken: false,
+        }
     }
-    /// x
-    pub fn add(&mut self, _h: &History) {}
-    /// x
+
+    /// Judges one more history. Returns whether it broke something.
+    pub fn add(&mut self, history: &History) -> bool {
+        let plan = self.plan;
+        self.runs += 1;
+        self.overlapped += u32::from(results::overlapped(plan, history));
+        let mut broke = false;
+        let found = if plan.is_story() { story::judge(plan, history) } else { free::judge(plan, history) };
+        for finding in found {
+            broke |= finding.verdict >= Verdict::Broken;
+            if !self.steps.iter().any(|known| known.span == finding.span && known.claim == finding.claim) {
+                self.steps.push(finding);
+            }
+        }
+        for (claim, state) in plan.claims.iter().zip(&mut self.claims) {
+            match claim::judge(plan, &claim.claim, history) {
+                Said::Held => state.held += 1,
+                Said::Nothing => {}
+                Said::Broken(break_) => {
+                    state.broken += 1;
+                    broke |= claim.grade == Grade::Must;
+                    state.first.get_or_insert(break_);
+                }
+            }
+        }
+        for (name, (text, _)) in results::named_results(plan, history) {
+            // In a race a result is a part of the histogram; a name recorded with another value each time is no fact.
+            if !plan.race {
+                self.recorded.insert(name, text);
+            }
+        }
+        if plan.race {
+            let outcome = results::outcome_text(plan, history);
+            if self.outcomes.len() < OUTCOMES_MAX || self.outcomes.contains_key(&outcome) {
+                *self.outcomes.entry(outcome).or_default() += 1;
+            }
+        }
+        if broke && !self.evidence_is_broken || self.evidence.is_none() {
+            self.evidence = Some(history.clone());
+            self.evidence_is_broken = broke;
+        }
+        broke
+    }
+
+    /// The judgement on all that was added.
     #[must_use]
-    pub fn finish(self) -> Judgement {
-        panic!()
+    pub fn finish(mut self) -> Judgement {
+        let mut findings = std::mem::take(&mut self.steps);
+        if findings.is_empty() && self.plan.is_story() {
+            findings.push(held_story(self.plan));
+        }
+        for (claim, state) in self.plan.claims.iter().zip(&self.claims) {
+            if claim.grade == Grade::May {
+                let name = format!("may {}", claim.claim.name());
+                let holds = state.broken == 0 && state.held > 0;
+                self.recorded.insert(name, if holds { "held" } else { "not held" }.to_owned());
+            }
+            findings.push(claim_finding(&claim.claim, claim.grade, claim.span, state, self.runs));
+        }
+        if self.runs == 0 {
+            findings.insert(0, nothing_came());
+        }
+        findings.sort_by_key(|finding| std::cmp::Reverse(weight(finding)));
+        let mut outcomes: Vec<OutcomeCount> =
+            self.outcomes.into_iter().map(|(outcome, count)| OutcomeCount { outcome, count }).collect();
+        outcomes.sort_by(|left, right| right.count.cmp(&left.count).then_with(|| left.outcome.cmp(&right.outcome)));
+        Judgement {
+            verdict: verdict(&findings),
+            findings,
+            recorded: self.recorded,
+            outcomes,
+            runs: self.runs,
+            overlapped: self.overlapped,
+            evidence: self.evidence,
+        }
     }
 }
-/// x
+
+/// What a finding adds to the verdict of the whole: only `must` gates, and what is broken outweighs what is vacuous.
+fn weight(finding: &Finding) -> Verdict {
+    match (finding.verdict, finding.grade) {
+        (Verdict::Faulty, _) => Verdict::Faulty,
+        (verdict, Grade::Must) => verdict,
+        _ => Verdict::Held,
+    }
+}
+
+fn verdict(findings: &[Finding]) -> Verdict {
+    findings.iter().map(weight).max().unwrap_or(Verdict::Held)
+}
+
+/// Joins a judgement with that of its control, which has to have broken its claim.
 #[must_use]
-pub fn conclude(_p: &Plan, o: Judgement, _c: Option<&Judgement>) -> Judgement {
-    o
+pub fn conclude(own: Judgement, control: Option<(&Plan, &Judgement)>) -> Judgement {
+    let Some((plan, control)) = control else { return own };
+    let broken = control
+        .findings
+        .iter()
+        .find(|finding| finding.verdict == Verdict::Broken && Some(&finding.claim) == plan.must_break.as_ref());
+    let mut own = own;
+    let (verdict, got) = match (control.verdict, broken) {
+        (Verdict::Faulty, _) => {
+            (Verdict::Faulty, control.findings.first().map_or_else(String::new, |finding| finding.got.clone()))
+        }
+        (_, Some(finding)) => (Verdict::Held, format!("`{}` broke: {}", finding.claim, finding.got)),
+        (_, None) => (
+            Verdict::Vacuous,
+            format!(
+                "`{}` did not break in {} runs of {}",
+                plan.must_break.as_deref().unwrap_or_default(),
+                control.runs,
+                plan.id
+            ),
+        ),
+    };
+    own.findings.push(Finding {
+        claim: "control".to_owned(),
+        grade: Grade::Must,
+        verdict,
+        span: None,
+        expected: "a control that breaks its claim".to_owned(),
+        got,
+        anomaly: None,
+        events: Vec::new(),
+        notes: match verdict {
+            Verdict::Vacuous => vec![
+                "not even the control broke, so that it held means nothing: give it more runs, or more processors"
+                    .to_owned(),
+            ],
+            _ => Vec::new(),
+        },
+    });
+    own.findings.sort_by_key(|finding| std::cmp::Reverse(weight(finding)));
+    own.verdict = self::verdict(&own.findings);
+    own
+}
+
+fn held_story(plan: &Plan) -> Finding {
+    Finding {
+        claim: "story".to_owned(),
+        grade: Grade::Must,
+        verdict: Verdict::Held,
+        span: None,
+        expected: format!("{} lines as expected", plan.story.len()),
+        got: "all of them".to_owned(),
+        anomaly: None,
+        events: Vec::new(),
+        notes: Vec::new(),
+    }
+}
+
+fn nothing_came() -> Finding {
+    Finding {
+        claim: "history".to_owned(),
+        grade: Grade::Must,
+        verdict: Verdict::Faulty,
+        span: None,
+        expected: "a history".to_owned(),
+        got: "none".to_owned(),
+        anomaly: None,
+        events: Vec::new(),
+        notes: Vec::new(),
+    }
+}
+
+fn claim_finding(claim: &Claim<u64>, grade: Grade, span: Span, state: &ClaimState, runs: u32) -> Finding {
+    let finding = |verdict, expected: String, got: String| Finding {
+        claim: claim.name().to_owned(),
+        grade,
+        verdict,
+        span: Some(span),
+        expected,
+        got,
+        anomaly: None,
+        events: Vec::new(),
+        notes: Vec::new(),
+    };
+    if let Claim::Seen(_) = claim {
+        return if state.held > 0 {
+            finding(Verdict::Held, "seen at least once".to_owned(), format!("in {} of {runs} runs", state.held))
+        } else {
+            finding(Verdict::Vacuous, "seen at least once".to_owned(), format!("never in {runs} runs"))
+        };
+    }
+    if let Some(first) = &state.first {
+        let mut finding = finding(Verdict::Broken, first.expected.clone(), first.got.clone());
+        finding.anomaly = Some(first.anomaly);
+        finding.events.clone_from(&first.events);
+        if runs > 1 {
+            finding.notes.push(format!("broken in {} of {runs} runs", state.broken));
+        }
+        return finding;
+    }
+    if state.held == 0 {
+        return finding(
+            Verdict::Vacuous,
+            "something to judge".to_owned(),
+            "nothing happened that could break it".to_owned(),
+        );
+    }
+    let mut finding = finding(Verdict::Held, claim.name().to_owned(), format!("in {} of {runs} runs", state.held));
+    if let (Claim::Never(_), true) = (claim, runs > 1) {
+        finding.notes.push(format!("unseen in {runs} runs: at most {:.2} % at 95 %", 300.0 / f64::from(runs)));
+    }
+    finding
+}
+
+/// A finding about a step.
+fn step_finding(span: Span, anomaly: Anomaly, expected: String, got: String, events: Vec<usize>) -> Finding {
+    Finding {
+        claim: "step".to_owned(),
+        grade: Grade::Must,
+        verdict: Verdict::Broken,
+        span: Some(span),
+        expected,
+        got,
+        anomaly: Some(anomaly),
+        events,
+        notes: Vec::new(),
+    }
 }

@@ -1,5 +1,6 @@
 //! The pure core: plans, wire messages, histories, claims, verdicts. No I/O, no clock, no platform.
 
+pub mod describe;
 pub mod expand;
 pub mod finding;
 pub mod history;

@@ -1,0 +1,86 @@
+//! What the harness costs: a step of a story, a scenario that does almost nothing, and beside them a bare fork and wait.
+//!
+//! `cargo bench -p harness`. The reference agent has to be built: `cargo build --release -p impls`.
+
+use criterion::{Criterion, criterion_group, criterion_main};
+use harness::{Config, Job, Session};
+use harness_core::{
+    Plan,
+    expand::{self, Host},
+};
+use std::{
+    path::PathBuf,
+    process::{Command, Stdio},
+    time::{Duration, Instant},
+};
+
+fn beside(name: &str) -> PathBuf {
+    let bench = std::env::current_exe().expect("a bench has a path");
+    let profile = bench.parent().and_then(|deps| deps.parent()).expect("benches lie in target/PROFILE/deps");
+    let path = profile.join(name);
+    assert!(
+        path.exists(),
+        "{} is missing: cargo build --release -p impls; cargo build --release -p harness --examples",
+        path.display()
+    );
+    path
+}
+
+fn session() -> Session {
+    let config = Config { jobs: 1, ..Config::new(vec![beside("plumbline-agent").into()], beside("examples/helper")) };
+    Session::start(config).expect("the reference agent starts")
+}
+
+/// A story of one writer and one reader with so many rounds.
+fn story(session: &Session, rounds: usize) -> Plan {
+    let mut text = String::from(
+        "title: A message goes through a pipe\nbecause: It is measured.\ncites: [POSIX.1-2024 read()]\nmechanisms: [pipe]\nchannels: { line: stream }\nstory:\n",
+    );
+    for _ in 0..rounds {
+        text.push_str("  - writer: { write: x }\n  - reader: { read: 64, gives: x }\n");
+    }
+    let scenario = spec::load::text("ordering/bench", "bench.yaml", &text).expect("the bench's scenario loads");
+    let hello = &session.facts().hello;
+    let host = Host {
+        mechanisms: &hello.mechanisms,
+        capabilities: &hello.capabilities,
+        limits: &hello.limits,
+        processors: session.facts().processors,
+        platform: "linux",
+    };
+    expand::plan(&scenario, &expand::names(&scenario)[0], &host).expect("the bench's scenario has a plan")
+}
+
+fn run_many(session: &Session, plan: &Plan, times: u64) -> Duration {
+    let jobs: Vec<Job> = (0..times).map(|_| Job { plan: plan.clone(), control: None }).collect();
+    let start = Instant::now();
+    session.run(&jobs, &mut |_| {});
+    start.elapsed()
+}
+
+fn cost(criterion: &mut Criterion) {
+    let session = session();
+    let (short, long) = (story(&session, 1), story(&session, 101));
+    let mut group = criterion.benchmark_group("harness");
+    group.sample_size(20);
+    group.bench_function("scenario of two processes and two steps", |bencher| {
+        bencher.iter_custom(|times| run_many(&session, &short, times));
+    });
+    group.bench_function("step of a story", |bencher| {
+        bencher.iter_custom(|times| {
+            let whole = run_many(&session, &long, times);
+            let empty = run_many(&session, &short, times);
+            whole.saturating_sub(empty) / 200
+        });
+    });
+    group.bench_function("spawn and wait of a small program", |bencher| {
+        bencher.iter(|| {
+            let status = Command::new("/bin/true").stdin(Stdio::null()).status();
+            assert!(status.is_ok_and(|status| status.success()));
+        });
+    });
+    group.finish();
+}
+
+criterion_group!(benches, cost);
+criterion_main!(benches);

@@ -1,0 +1,5 @@
+//! The harness against agents that behave, and against agents that do not.
+
+mod rest;
+mod support;
+mod wayward;

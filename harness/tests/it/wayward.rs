@@ -1,0 +1,62 @@
+//! An agent that lies, stalls, sends rubbish, dies, floods, or speaks out of turn is faulty: never a verdict on a mechanism.
+
+use crate::support::{HELLO, plan, run, session};
+use harness::StartError;
+use harness_core::Verdict;
+use rstest::rstest;
+
+#[test]
+fn an_agent_that_behaves_is_judged() {
+    let session = session("well").expect("it starts");
+    let completions = run(&session, vec![plan(HELLO), plan(HELLO)]);
+    for completion in completions {
+        let judgement = completion.judgement.expect("it ran");
+        assert_eq!(judgement.verdict, Verdict::Held, "{:#?}", judgement.findings);
+    }
+}
+
+#[rstest]
+#[case::more_than_asked("lie-count", "which no")]
+#[case::a_step_never_begun("lie-step", "out of turn")]
+#[case::times_that_cannot_be("lie-time", "outside")]
+#[case::another_outcome("lie-shape", "which no")]
+#[case::root_never_opens("stall-root", "did not say")]
+#[case::process_never_begins("stall-process", "without having said that it begins")]
+#[case::process_begins_and_does_nothing("stall-silent", "waits for commands instead of making the call")]
+#[case::no_json("rubbish", "no message of the protocol")]
+#[case::no_text("binary", "no message of the protocol")]
+#[case::flood("flood", "")]
+#[case::root_dies("die-root", "ended")]
+#[case::process_exits("die-process", "exited with status 3 without being told to")]
+#[case::end_before_begin("out-of-turn", "out of turn")]
+#[case::process_of_another_run("unknown-run", "said hello for run")]
+#[case::hangs_up("early-eof", "")]
+fn an_agent_that_misbehaves_is_faulty(#[case] misbehaviour: &str, #[case] words: &str) {
+    let session = session(misbehaviour).expect("it starts");
+    let completions = run(&session, vec![plan(HELLO)]);
+    let judgement = completions[0].judgement.as_ref().expect("it ran");
+    assert_eq!(judgement.verdict, Verdict::Faulty, "{misbehaviour}: {:#?}", judgement.findings);
+    let got = &judgement.findings[0].got;
+    assert!(got.contains(words), "{misbehaviour}: the finding says `{got}`, and not `{words}`");
+}
+
+#[test]
+fn an_agent_of_another_protocol_is_refused() {
+    let error = session("wrong-protocol").expect_err("it cannot start");
+    assert!(matches!(error, StartError::Protocol { theirs: 99, .. }), "{error}");
+}
+
+#[rstest]
+#[case("no-hello", "did not say hello")]
+#[case("never-connects", "did not connect")]
+fn an_agent_that_does_not_greet_cannot_start(#[case] misbehaviour: &str, #[case] words: &str) {
+    let error = session(misbehaviour).expect_err("it cannot start").to_string();
+    assert!(error.contains(words), "{error}");
+}
+
+#[test]
+fn an_agent_that_does_not_exist_cannot_start() {
+    let config = harness::Config::new(vec!["/nonexistent/agent".into()], crate::support::example("helper"));
+    let error = harness::Session::start(config).expect_err("it cannot start").to_string();
+    assert!(error.contains("/nonexistent/agent"), "{error}");
+}
