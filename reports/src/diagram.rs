@@ -14,7 +14,7 @@ use crate::{
     style::{Color, clip},
 };
 use harness_core::{
-    Event, History, InstanceReport,
+    Event, History, InstanceReport, describe,
     wire::{Data, Outcome, ProcessEnding},
 };
 use std::collections::{BTreeMap, BTreeSet};
@@ -177,7 +177,7 @@ impl Sends {
                     let label = &calls[*index].label;
                     !taken.contains(index)
                         && self::channel(label) == channel
-                        && label.ends_with(&label::quoted(text))
+                        && label.contains(&describe::quoted(text))
                 });
                 // A read may bring a part of what was written, or several writes at once.
                 let found = found.or_else(|| {

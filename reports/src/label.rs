@@ -2,6 +2,7 @@
 
 use harness_core::{
     Plan,
+    describe::{self, quoted},
     plan::PlanAction,
     wire::{Data, Outcome, ProcessEnding, Received, Run, SignalReport},
 };
@@ -39,46 +40,30 @@ pub fn steps(plan: &Plan) -> Vec<Vec<String>> {
 /// An operation in a few words: `write(line) "hello"`, `read 64 until=end`.
 #[must_use]
 pub fn operation(operation: &Operation<u64>, channel: Option<&str>) -> String {
-    let mut label = operation.name().to_owned();
-    if let Some(channel) = channel {
-        label.push_str(&format!("({channel})"));
-    }
-    let Ok(Value::Object(outer)) = serde_json::to_value(operation) else { return label };
-    let Some(Value::Object(arguments)) = outer.into_iter().next().map(|(_, arguments)| arguments) else {
-        return label;
+    let words = describe::operation(operation);
+    let mut label = match (channel, words.split_once(' ')) {
+        (None, _) => words,
+        (Some(channel), Some((name, rest))) => format!("{name}({channel}) {rest}"),
+        (Some(channel), None) => format!("{words}({channel})"),
     };
-    for (key, value) in &arguments {
-        if let Some(word) = argument(key, value) {
-            label.push(' ');
-            label.push_str(&word);
+    let Ok(Value::Object(outer)) = serde_json::to_value(operation) else { return label };
+    for (key, value) in outer.values().filter_map(Value::as_object).flatten() {
+        match (key.as_str(), value) {
+            (flag, Value::Bool(true)) => label.push_str(&format!(" {flag}")),
+            ("timeout", Value::Number(ns)) => {
+                label.push_str(&format!(" timeout={}", duration(ns.as_u64().unwrap_or(0))));
+            }
+            ("until" | "end" | "direction" | "action" | "for", Value::String(word)) => {
+                label.push_str(&format!(" {key}={word}"));
+            }
+            ("block" | "unblock", Value::Array(signals)) => {
+                let signals: Vec<&str> = signals.iter().filter_map(Value::as_str).collect();
+                label.push_str(&format!(" {key}={}", signals.join("+")));
+            }
+            _ => {}
         }
     }
     label
-}
-
-fn argument(key: &str, value: &Value) -> Option<String> {
-    match (key, value) {
-        ("channel", _) | (_, Value::Null | Value::Bool(false)) => None,
-        ("text", Value::String(text)) => Some(quoted(text)),
-        ("size" | "process" | "signal" | "signals" | "section" | "meeting" | "status", value) => Some(plain(value)),
-        ("timeout", Value::Number(ns)) => Some(format!("timeout={}", duration(ns.as_u64().unwrap_or(0)))),
-        (key, Value::Bool(true)) => Some(key.to_owned()),
-        (key, value) => Some(format!("{key}={}", plain(value))),
-    }
-}
-
-fn plain(value: &Value) -> String {
-    match value {
-        Value::String(text) => text.clone(),
-        Value::Array(items) => items.iter().map(plain).collect::<Vec<_>>().join("|"),
-        value => value.to_string(),
-    }
-}
-
-/// A text between quotation marks, with escapes, cut where it is long.
-#[must_use]
-pub fn quoted(text: &str) -> String {
-    format!("{:?}", crate::style::clip(text, 32))
 }
 
 /// A length of time as a person would say it.
@@ -188,10 +173,12 @@ mod tests {
 
     #[rstest]
     #[case(r#"{"write": {"text": "hello"}}"#, None, r#"write "hello""#)]
-    #[case(r#"{"write": {"size": 64, "nonblocking": true}}"#, Some("line"), "write(line) nonblocking 64")]
+    #[case(r#"{"write": {"size": 64, "nonblocking": true}}"#, Some("line"), "write(line) 64 nonblocking")]
     #[case(r#"{"read": {"size": 64, "until": "end"}}"#, None, "read 64 until=end")]
+    #[case(r#"{"send": {"text": "x", "priority": 3, "timeout": 5000000}}"#, None, "send \"x\" priority 3 timeout=5.0 ms")]
+    #[case(r#"{"sigmask": {"block": ["SIGUSR1", "SIGUSR2"]}}"#, None, "sigmask block=SIGUSR1+SIGUSR2")]
     #[case(r#"{"kill": {"process": "reader", "signal": "SIGTERM"}}"#, None, "kill reader SIGTERM")]
-    #[case(r#"{"sigwait": {"signals": ["SIGUSR1", "SIGUSR2"]}}"#, None, "sigwait SIGUSR1|SIGUSR2")]
+    #[case(r#"{"sigwait": {"signals": ["SIGUSR1", "SIGUSR2"]}}"#, None, "sigwait SIGUSR1 SIGUSR2")]
     fn operations_are_a_few_words(#[case] json: &str, #[case] channel: Option<&str>, #[case] expected: &str) {
         assert_eq!(operation(&serde_json::from_str(json).unwrap(), channel), expected);
     }
