@@ -175,3 +175,114 @@ fn matching(writer: u8, message: u32, offset: u32, bytes: &[u8]) -> usize {
 fn continues(last: &Run, run: &Run) -> bool {
     last.from == run.from && (run.from == 0 || (last.message == run.message && last.offset + last.length == run.offset))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Decoder, byte, fill, message};
+    use crate::wire::Run;
+    use proptest::prelude::*;
+
+    /// Messages of several writers in some order, each whole.
+    fn messages() -> impl Strategy<Value = Vec<(u8, usize)>> {
+        prop::collection::vec((1_u8..=4, 1_usize..=200), 1..40)
+    }
+
+    /// The bytes of these messages and the runs they are.
+    fn encode(messages: &[(u8, usize)]) -> (Vec<u8>, Vec<Run>) {
+        let mut numbers = [0_u32; 16];
+        let (mut bytes, mut runs) = (Vec::new(), Vec::new());
+        for (writer, size) in messages {
+            let number = &mut numbers[usize::from(*writer)];
+            let mut buffer = vec![0; *size];
+            fill(*writer, *number, &mut buffer);
+            bytes.extend(buffer);
+            runs.push(Run { from: *writer, message: *number, offset: 0, length: u32::try_from(*size).unwrap() });
+            *number += 1;
+        }
+        (bytes, runs)
+    }
+
+    /// Decodes in pieces and joins the runs that a piece's end cut.
+    fn decode(bytes: &[u8], cuts: &[usize]) -> Vec<Run> {
+        let mut decoder = Decoder::new();
+        let mut runs: Vec<Run> = Vec::new();
+        let mut rest = bytes;
+        let mut cuts = cuts.iter().cycle();
+        while !rest.is_empty() {
+            let length = cuts.next().copied().unwrap_or(1).clamp(1, rest.len());
+            for run in decoder.stream(&rest[..length]) {
+                match runs.last_mut() {
+                    Some(last)
+                        if last.from == run.from
+                            && last.message == run.message
+                            && last.offset + last.length == run.offset =>
+                    {
+                        last.length += run.length;
+                    }
+                    _ => runs.push(run),
+                }
+            }
+            rest = &rest[length..];
+        }
+        runs
+    }
+
+    proptest! {
+        #[test]
+        fn whole_messages_are_told_exactly(
+            messages in messages(),
+            cuts in prop::collection::vec(1_usize..300, 1..8),
+        ) {
+            let (bytes, runs) = encode(&messages);
+            prop_assert_eq!(decode(&bytes, &cuts), runs);
+        }
+
+        #[test]
+        fn torn_messages_keep_their_bytes(
+            (left, right) in (8_usize..400, 8_usize..400),
+            cut in 1_usize..400,
+        ) {
+            let (first, second) = (encode(&[(1, left)]).0, encode(&[(2, right)]).0);
+            let cut = cut.min(left - 1);
+            let torn: Vec<u8> = [&first[..cut], &second[..], &first[cut..]].concat();
+            let runs = decode(&torn, &[torn.len()]);
+            let total = |from| runs.iter().filter(|run| run.from == from).map(|run| run.length as usize).sum::<usize>();
+            prop_assert_eq!((total(1), total(2)), (left, right));
+            prop_assert_eq!(runs.len(), 3);
+        }
+
+        #[test]
+        fn any_bytes_are_told_somehow(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
+            let runs = decode(&bytes, &[300]);
+            prop_assert_eq!(runs.iter().map(|run| run.length as usize).sum::<usize>(), bytes.len());
+        }
+
+        #[test]
+        fn a_lost_message_is_missed(size in 1_usize..200, lost in 0_u32..30) {
+            let (mut bytes, mut expected) = (Vec::new(), Vec::new());
+            for number in (0..32).filter(|number| *number != lost) {
+                let mut buffer = vec![0; size];
+                fill(3, number, &mut buffer);
+                bytes.extend(buffer);
+                expected.push(number);
+            }
+            let got: Vec<u32> = decode(&bytes, &[7]).iter().map(|run| run.message).collect();
+            prop_assert_eq!(got, expected);
+        }
+    }
+
+    #[test]
+    fn codes_and_stamps_differ() {
+        for offset in 0..64 {
+            let is_code = byte(15, 0xffff, offset) < 16;
+            assert_eq!(is_code, offset % 8 == 7, "offset {offset}");
+        }
+    }
+
+    #[test]
+    fn a_message_of_a_queue_tells_its_number() {
+        let mut buffer = [0; 32];
+        fill(2, 0xabcd, &mut buffer);
+        assert_eq!(message(&buffer), vec![Run { from: 2, message: 0xabcd, offset: 0, length: 32 }]);
+    }
+}
