@@ -6,6 +6,8 @@ mod free;
 mod matches;
 mod results;
 mod story;
+#[cfg(test)]
+mod tests;
 
 use crate::{
     History, Plan,
