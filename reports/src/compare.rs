@@ -31,8 +31,7 @@ impl Side {
     /// A run, with its reasons.
     #[must_use]
     pub fn of_run(name: &str, record: &RunRecord) -> Self {
-        let reasons =
-            record.instances.iter().filter_map(|report| Some((report.id.clone(), reason(report)?))).collect();
+        let reasons = record.instances.iter().filter_map(|report| Some((report.id.clone(), reason(report)?))).collect();
         Self { name: name.to_owned(), portrait: Portrait::of(record), reasons }
     }
 }
@@ -295,7 +294,11 @@ mod tests {
         portrait.instances.insert("priority/first[posix_mq]".to_owned(), Standing::Held);
         portrait.instances.insert("ordering/new[pipe]".to_owned(), Standing::Held);
         portrait.instances.remove("races/writers[fifo]");
-        portrait.recorded.entry("capacity/fill[pipe]".to_owned()).or_default().insert("capacity".into(), "16384".into());
+        portrait
+            .recorded
+            .entry("capacity/fill[pipe]".to_owned())
+            .or_default()
+            .insert("capacity".into(), "16384".into());
         Side::of_portrait("freebsd.yaml", portrait)
     }
 

@@ -29,7 +29,8 @@ const CONTEXT_ROWS: usize = 2;
 const LANES_MAX: usize = 8;
 
 /// What the glyphs mean, for the foot of a diagram.
-pub const LEGEND: &str = "■ a call   ┏ ┃ ┗ a call that others overlap   ┊ blocked   ▶ received from   ✕ ended   > named above";
+pub const LEGEND: &str =
+    "■ a call   ┏ ┃ ┗ a call that others overlap   ┊ blocked   ▶ received from   ✕ ended   > named above";
 
 /// Draws a history. `named` are the events that a finding is about.
 #[must_use]
@@ -175,9 +176,7 @@ impl Sends {
             Data::Text(text) => {
                 let found = self.texts.iter().copied().find(|index| {
                     let label = &calls[*index].label;
-                    !taken.contains(index)
-                        && self::channel(label) == channel
-                        && label.contains(&describe::quoted(text))
+                    !taken.contains(index) && self::channel(label) == channel && label.contains(&describe::quoted(text))
                 });
                 // A read may bring a part of what was written, or several writes at once.
                 let found = found.or_else(|| {
@@ -193,13 +192,7 @@ impl Sends {
         }
     }
 
-    fn of_signal(
-        &self,
-        from: usize,
-        signal: &str,
-        calls: &[Call<'_>],
-        taken: &mut BTreeSet<usize>,
-    ) -> Option<usize> {
+    fn of_signal(&self, from: usize, signal: &str, calls: &[Call<'_>], taken: &mut BTreeSet<usize>) -> Option<usize> {
         let found = self.signals.iter().copied().find(|index| {
             let call = &calls[*index];
             call.process == from && !taken.contains(index) && call.label.split(' ').any(|word| word == signal)
@@ -233,14 +226,31 @@ fn step_label(report: &InstanceReport, process: usize, step: usize) -> String {
 /// One row of the diagram.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Row {
-    Begin { call: usize },
-    End { call: usize },
+    Begin {
+        call: usize,
+    },
+    End {
+        call: usize,
+    },
     /// A call that nothing came between.
-    Whole { call: usize },
-    Blocked { call: usize, event: usize, name: String },
-    Ended { process: usize, event: usize, ending: ProcessEnding },
+    Whole {
+        call: usize,
+    },
+    Blocked {
+        call: usize,
+        event: usize,
+        name: String,
+    },
+    Ended {
+        process: usize,
+        event: usize,
+        ending: ProcessEnding,
+    },
     /// Everybody waits, or the time is up.
-    Halt { event: usize, what: &'static str },
+    Halt {
+        event: usize,
+        what: &'static str,
+    },
 }
 
 /// The rows of a history: in the order of events for a story, in the order of time for a race.
@@ -315,9 +325,7 @@ impl Row {
             Self::Begin { call } => is_in(began(*call)),
             Self::End { call } => is_in(returned(*call)),
             Self::Whole { call } => is_in(began(*call)) || is_in(returned(*call)),
-            Self::Blocked { event, .. } | Self::Ended { event, .. } | Self::Halt { event, .. } => {
-                named.contains(event)
-            }
+            Self::Blocked { event, .. } | Self::Ended { event, .. } | Self::Halt { event, .. } => named.contains(event),
         }
     }
 }
@@ -449,10 +457,7 @@ impl Drawing<'_> {
     }
 
     fn cells(&self, lanes: &[Lane], columns: &[usize]) -> Vec<char> {
-        columns
-            .iter()
-            .flat_map(|process| [lanes.get(*process).map_or(' ', |lane| lane.glyph()), ' ', ' '])
-            .collect()
+        columns.iter().flat_map(|process| [lanes.get(*process).map_or(' ', |lane| lane.glyph()), ' ', ' ']).collect()
     }
 
     fn row(&self, text: &mut String, row: &Row, lanes: &[Lane], columns: &[usize]) {
@@ -502,7 +507,9 @@ impl Drawing<'_> {
         let name = |process: usize| self.report.processes.get(process).map_or("?", String::as_str);
         let width = self.report.processes.iter().map(|process| process.chars().count()).max().unwrap_or(0);
         let returned = |call: &Call<'_>| match &call.returned {
-            Some(returned) => format!("{} gave {}", call.label, label::outcome(returned.outcome, &self.report.processes)),
+            Some(returned) => {
+                format!("{} gave {}", call.label, label::outcome(returned.outcome, &self.report.processes))
+            }
             None => call.label.clone(),
         };
         match row {

@@ -125,7 +125,8 @@ pub fn mechanism(
     let mut text = format!("{}\n  {}\n\n", color.bold(row.name), row.summary);
     text.push_str(&format!("{}\n  {}\n\n", color.bold("ability"), row.ability));
     if !row.features.is_empty() {
-        let features: Vec<String> = row.features.iter().map(|feature| format!("  {}", feature_word(*feature))).collect();
+        let features: Vec<String> =
+            row.features.iter().map(|feature| format!("  {}", feature_word(*feature))).collect();
         text.push_str(&format!("{}\n{}\n\n", color.bold("features"), features.join("\n")));
     }
     let about: Vec<&Scenario> = scenarios.iter().filter(|scenario| scenario.mechanisms.contains(&mechanism)).collect();

@@ -1,10 +1,6 @@
 //! JUnit XML, for pipelines: a suite a property, a case an instance.
 
-use crate::{
-    RunRecord,
-    style::Color,
-    terminal,
-};
+use crate::{RunRecord, style::Color, terminal};
 use harness_core::{InstanceReport, Verdict};
 use quick_junit::{NonSuccessKind, Report, SerializeError, TestCase, TestCaseStatus, TestSuite};
 use std::{collections::BTreeMap, time::Duration};

@@ -17,7 +17,8 @@ pub fn instance(number: usize, report: &InstanceReport, source: Option<&spec::sc
         Verdict::Held => format!("ok {number} {id}\n"),
         Verdict::Skipped => {
             let skip = report.skip.as_ref();
-            let reason = skip.map_or_else(String::new, |skip| format!(" {}: {}", skip.class.name(), one_line(&skip.reason)));
+            let reason =
+                skip.map_or_else(String::new, |skip| format!(" {}: {}", skip.class.name(), one_line(&skip.reason)));
             format!("ok {number} {id} # SKIP{reason}\n")
         }
         Verdict::Broken | Verdict::Vacuous | Verdict::Faulty => {

@@ -29,9 +29,7 @@ pub fn steps(plan: &Plan) -> Vec<Vec<String>> {
         labels.push(match &line.action {
             PlanAction::Do { operation: what, channel: on } => operation(what, channel(*on)),
             // These lines make no call: they ask about one.
-            PlanAction::Resumes { line } | PlanAction::Still { line } => {
-                labels.get(*line).cloned().unwrap_or_default()
-            }
+            PlanAction::Resumes { line } | PlanAction::Still { line } => labels.get(*line).cloned().unwrap_or_default(),
         });
     }
     vec![labels]
@@ -175,7 +173,11 @@ mod tests {
     #[case(r#"{"write": {"text": "hello"}}"#, None, r#"write "hello""#)]
     #[case(r#"{"write": {"size": 64, "nonblocking": true}}"#, Some("line"), "write(line) 64 nonblocking")]
     #[case(r#"{"read": {"size": 64, "until": "end"}}"#, None, "read 64 until=end")]
-    #[case(r#"{"send": {"text": "x", "priority": 3, "timeout": 5000000}}"#, None, "send \"x\" priority 3 timeout=5.0 ms")]
+    #[case(
+        r#"{"send": {"text": "x", "priority": 3, "timeout": 5000000}}"#,
+        None,
+        "send \"x\" priority 3 timeout=5.0 ms"
+    )]
     #[case(r#"{"sigmask": {"block": ["SIGUSR1", "SIGUSR2"]}}"#, None, "sigmask block=SIGUSR1+SIGUSR2")]
     #[case(r#"{"kill": {"process": "reader", "signal": "SIGTERM"}}"#, None, "kill reader SIGTERM")]
     #[case(r#"{"sigwait": {"signals": ["SIGUSR1", "SIGUSR2"]}}"#, None, "sigwait SIGUSR1 SIGUSR2")]

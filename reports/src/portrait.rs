@@ -124,12 +124,8 @@ impl Portrait {
     #[must_use]
     pub fn of(record: &RunRecord) -> Self {
         let agent = &record.header.agent;
-        let mut portrait = Self {
-            version: VERSION,
-            system: agent.system.clone(),
-            limits: agent.limits.clone(),
-            ..Self::default()
-        };
+        let mut portrait =
+            Self { version: VERSION, system: agent.system.clone(), limits: agent.limits.clone(), ..Self::default() };
         portrait.system.retain(|fact, _| STABLE_FACTS.contains(&fact.as_str()));
         portrait.limits.retain(|limit, _| !CONFIGURED_LIMITS.contains(&limit.as_str()));
         for report in &record.instances {

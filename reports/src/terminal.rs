@@ -226,8 +226,7 @@ fn verbose(record: &RunRecord, color: Color) -> String {
 
 fn recorded(instance: &InstanceReport) -> String {
     let Some(judgement) = &instance.judgement else { return String::new() };
-    let mut words: Vec<String> =
-        judgement.recorded.iter().map(|(name, value)| format!("{name} = {value}")).collect();
+    let mut words: Vec<String> = judgement.recorded.iter().map(|(name, value)| format!("{name} = {value}")).collect();
     if judgement.runs > 1 {
         words.push(format!(
             "{} runs, {} overlapped, {} outcomes",

@@ -94,7 +94,9 @@ fn build(cargo: &OsString) -> anyhow::Result<()> {
         .arg(workspace::target())
         .current_dir(workspace::root())
         .status()
-        .with_context(|| format!("cannot start `{}` to build the agent: name one with --agent", cargo.to_string_lossy()))?;
+        .with_context(|| {
+            format!("cannot start `{}` to build the agent: name one with --agent", cargo.to_string_lossy())
+        })?;
     if !status.success() {
         bail!("the agent does not build ({status}): see above, or name another with --agent");
     }

@@ -75,7 +75,7 @@ impl Corpus {
             output::say("");
         }
         let number = reports::style::count(complaints.len(), "scenario does", "scenarios do");
-        Err(Failure::new(ExitCode::Unloadable, format!("{number} not load: see above")))
+        Err(Failure::error(ExitCode::Unloadable, format!("{number} not load: see above")))
     }
 
     /// The clauses that scenarios cite, by id.

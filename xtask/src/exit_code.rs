@@ -47,12 +47,12 @@ pub struct Failure {
 
 impl Failure {
     /// A failure with this code.
-    pub fn new(code: ExitCode, message: impl Into<String>) -> anyhow::Error {
+    pub fn error(code: ExitCode, message: impl Into<String>) -> anyhow::Error {
         Self { code, message: message.into() }.into()
     }
 
     /// Arguments that make no sense.
     pub fn usage(message: impl Into<String>) -> anyhow::Error {
-        Self::new(ExitCode::Usage, message)
+        Self::error(ExitCode::Usage, message)
     }
 }

@@ -25,7 +25,8 @@ pub fn path(system: &str) -> PathBuf {
 /// # Errors
 /// When it cannot be read, or is none.
 pub fn read(path: &Path) -> anyhow::Result<Portrait> {
-    let text = fs::read_to_string(path).map_err(|error| Failure::usage(format!("cannot read {}: {error}", path.display())))?;
+    let text =
+        fs::read_to_string(path).map_err(|error| Failure::usage(format!("cannot read {}: {error}", path.display())))?;
     Portrait::parse(&text).map_err(|problem| Failure::usage(format!("{} is no portrait: {problem}", path.display())))
 }
 

@@ -38,11 +38,13 @@ impl Writer {
     pub fn create(out: Option<&Path>, started: Moment) -> anyhow::Result<Self> {
         let own = folder().join(format!("{}-{}", started.file_name(), std::process::id()));
         let run = out.map_or(own.as_path(), |out| out);
-        fs::create_dir_all(run)
-            .map_err(|error| Failure::usage(format!("cannot make {}: {error}; choose another with --out", run.display())))?;
+        fs::create_dir_all(run).map_err(|error| {
+            Failure::usage(format!("cannot make {}: {error}; choose another with --out", run.display()))
+        })?;
         let path = run.join(RECORD);
-        let file = File::create(&path)
-            .map_err(|error| Failure::usage(format!("cannot write {}: {error}; choose another with --out", path.display())))?;
+        let file = File::create(&path).map_err(|error| {
+            Failure::usage(format!("cannot write {}: {error}; choose another with --out", path.display()))
+        })?;
         point_latest(run);
         Ok(Self { file, path })
     }

@@ -100,7 +100,9 @@ impl Filter {
     fn has(&self, name: &InstanceName) -> bool {
         match self {
             Self::Scenario(id) => name.scenario == *id,
-            Self::Folder(folder) => name.scenario.strip_prefix(folder.as_str()).is_some_and(|rest| rest.starts_with('/')),
+            Self::Folder(folder) => {
+                name.scenario.strip_prefix(folder.as_str()).is_some_and(|rest| rest.starts_with('/'))
+            }
             // A glob of a scenario's id stands for all its instances.
             Self::Glob(glob) => glob.matches(&name.id) || glob.matches(&name.scenario),
             Self::Substring(text) => name.id.contains(text.as_str()),
@@ -125,7 +127,8 @@ impl Selection {
         for text in &self.filters {
             let path = Path::new(text);
             let is_explicit = text.ends_with(".yaml") || text.starts_with(['.', '/']);
-            if !is_explicit && !(path.exists() && !is_in_corpus(text)) {
+            let is_path = is_explicit || (path.exists() && !is_in_corpus(text));
+            if !is_path {
                 sorted.filters.push(Filter::of(text));
                 continue;
             }
@@ -148,9 +151,10 @@ impl Selection {
     /// The instances of the corpus that are meant.
     #[must_use]
     pub fn apply<'c>(&self, corpus: &'c Corpus, sorted: &Sorted) -> Vec<Selected<'c>> {
-        let all = corpus.scenarios.iter().flat_map(|scenario| {
-            expand::names(scenario).into_iter().map(move |name| Selected { name, scenario })
-        });
+        let all = corpus
+            .scenarios
+            .iter()
+            .flat_map(|scenario| expand::names(scenario).into_iter().map(move |name| Selected { name, scenario }));
         let all: Vec<Selected<'c>> = all.collect();
         // The whole id of an instance means that one, also where it is a part of another.
         let exact: Vec<&String> =

@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 #[must_use]
 pub fn root() -> PathBuf {
     let built = Path::new(env!("CARGO_MANIFEST_DIR")).parent().map(Path::to_owned);
-    let started = std::env::var_os("CARGO_MANIFEST_DIR").map(PathBuf::from).and_then(|path| path.parent().map(Path::to_owned));
+    let started =
+        std::env::var_os("CARGO_MANIFEST_DIR").map(PathBuf::from).and_then(|path| path.parent().map(Path::to_owned));
     let here = std::env::current_dir().ok();
     let above = here.iter().flat_map(|here| here.ancestors()).map(Path::to_owned).collect::<Vec<_>>();
     let beside = std::env::current_exe().ok().and_then(|program| program.parent().map(Path::to_owned));

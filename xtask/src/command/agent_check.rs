@@ -9,7 +9,10 @@ use crate::{
     output,
     select::Selected,
 };
-use harness_core::{InstanceReport, Verdict, expand, wire::{RootHello, capability}};
+use harness_core::{
+    InstanceReport, Verdict, expand,
+    wire::{RootHello, capability},
+};
 use reports::style::count;
 use spec::{Mechanism, Scenario};
 
@@ -98,12 +101,14 @@ fn judged(report: &InstanceReport) -> Note {
         wrong.map(|finding| format!("expected {}, got {}", finding.expected, finding.got)).collect();
     match report.verdict {
         Verdict::Held => Note::Fine,
-        Verdict::Skipped | Verdict::Vacuous => {
-            Note::Skipped(report.skip.as_ref().map_or_else(|| "nothing could be shown".to_owned(), |skip| skip.reason.clone()))
-        }
+        Verdict::Skipped | Verdict::Vacuous => Note::Skipped(
+            report.skip.as_ref().map_or_else(|| "nothing could be shown".to_owned(), |skip| skip.reason.clone()),
+        ),
         Verdict::Faulty => Note::Wrong(wrong.join("\n")),
         // These are so simple that hardly any system gets them wrong.
-        Verdict::Broken => Note::Wrong(format!("{}\n(or the system does; the agent is the likelier one)", wrong.join("\n"))),
+        Verdict::Broken => {
+            Note::Wrong(format!("{}\n(or the system does; the agent is the likelier one)", wrong.join("\n")))
+        }
     }
 }
 
@@ -119,7 +124,10 @@ impl Check {
             Note::Skipped(reason) => format!("skipped {what}: {reason}\n"),
             Note::Wrong(problem) => {
                 self.wrong += 1;
-                format!("  wrong {what}\n{}\n", problem.lines().map(|line| format!("          {line}")).collect::<Vec<_>>().join("\n"))
+                format!(
+                    "  wrong {what}\n{}\n",
+                    problem.lines().map(|line| format!("          {line}")).collect::<Vec<_>>().join("\n")
+                )
             }
         };
         output::print(&line)
@@ -131,6 +139,9 @@ impl Check {
             return Ok(ExitCode::Success);
         }
         let wrong = count(self.wrong, "thing is wrong", "things are wrong");
-        Err(Failure::new(ExitCode::Faulty, format!("{wrong} with the agent: docs/agent-protocol.md says what is expected")))
+        Err(Failure::error(
+            ExitCode::Faulty,
+            format!("{wrong} with the agent: docs/agent-protocol.md says what is expected"),
+        ))
     }
 }

@@ -2,7 +2,11 @@
 
 mod ordinary_user;
 
-use crate::{ExitCode, Failure, agent, command::{schema, tidy}, output, workspace};
+use crate::{
+    ExitCode, Failure, agent,
+    command::{schema, tidy},
+    output, workspace,
+};
 use std::time::Instant;
 use xshell::{Shell, cmd};
 
@@ -135,7 +139,7 @@ fn tidy() -> anyhow::Result<()> {
     problems.extend(schema::stale()?.iter().map(|file| format!("{} is stale", workspace::shown(&file.path))));
     problems.sort();
     problems.dedup();
-    if problems.is_empty() { Ok(()) } else { Err(Failure::new(ExitCode::Failure, problems.join("\n"))) }
+    if problems.is_empty() { Ok(()) } else { Err(Failure::error(ExitCode::Failure, problems.join("\n"))) }
 }
 
 fn python(shell: &Shell) -> anyhow::Result<Outcome> {

@@ -104,7 +104,7 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let (corpus, sorted) = arguments.selection.load()?;
     let selected = arguments.selection.apply(&corpus, &sorted);
     if selected.is_empty() {
-        return Err(Failure::new(ExitCode::NothingSelected, nothing(&arguments.selection)));
+        return Err(Failure::error(ExitCode::NothingSelected, nothing(&arguments.selection)));
     }
     let settings = arguments.settings(&sorted.paths)?;
     let interrupted = Arc::new(AtomicBool::new(false));

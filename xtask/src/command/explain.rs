@@ -29,8 +29,13 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
 }
 
 fn unknown(id: &str, corpus: &Corpus) -> String {
-    let parts: Vec<&str> =
-        corpus.scenarios.iter().map(|scenario| scenario.id.as_str()).filter(|known| known.contains(id)).take(5).collect();
+    let parts: Vec<&str> = corpus
+        .scenarios
+        .iter()
+        .map(|scenario| scenario.id.as_str())
+        .filter(|known| known.contains(id))
+        .take(5)
+        .collect();
     if parts.is_empty() {
         return format!("there is no scenario and no mechanism `{id}`: `cargo xtask list` shows all ids");
     }

@@ -29,7 +29,7 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let selected = arguments.selection.apply(&corpus, &sorted);
     if selected.is_empty() {
         let words = arguments.selection.words().join(" ");
-        return Err(Failure::new(ExitCode::NothingSelected, format!("no instance matches {words}")));
+        return Err(Failure::error(ExitCode::NothingSelected, format!("no instance matches {words}")));
     }
     let names: Vec<(&InstanceName, &spec::Scenario)> =
         selected.iter().map(|selected| (&selected.name, selected.scenario)).collect();

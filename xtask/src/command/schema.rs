@@ -61,7 +61,7 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let names: Vec<String> = stale.iter().map(|file| workspace::shown(&file.path)).collect();
     if arguments.check && !stale.is_empty() {
         let message = format!("stale: {}; run `cargo xtask schema` and commit what it changes", names.join(", "));
-        return Err(Failure::new(ExitCode::Failure, message));
+        return Err(Failure::error(ExitCode::Failure, message));
     }
     for file in &stale {
         if let Some(folder) = file.path.parent() {

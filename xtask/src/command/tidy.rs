@@ -56,7 +56,10 @@ pub(super) fn run() -> anyhow::Result<ExitCode> {
         output::print("tidy\n")?;
         return Ok(ExitCode::Success);
     }
-    Err(Failure::new(ExitCode::Failure, reports::style::count(problems.len(), "thing is untidy", "things are untidy")))
+    Err(Failure::error(
+        ExitCode::Failure,
+        reports::style::count(problems.len(), "thing is untidy", "things are untidy"),
+    ))
 }
 
 /// Text files under a folder, without what is built or hidden from view.

@@ -9,7 +9,7 @@ use nix::{
 };
 use std::{
     ffi::OsString,
-    io::{BufRead as _, BufReader},
+    io::BufReader,
     os::{
         fd::{AsFd as _, BorrowedFd},
         unix::{net::UnixListener, process::CommandExt as _},

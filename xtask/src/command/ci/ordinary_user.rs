@@ -4,11 +4,7 @@ use super::{Outcome, built_agent};
 use crate::workspace;
 use anyhow::Context as _;
 use nix::unistd::{Gid, Uid, chown};
-use std::{
-    fs,
-    os::unix::fs::PermissionsExt as _,
-    path::Path,
-};
+use std::{fs, os::unix::fs::PermissionsExt as _, path::Path};
 use xshell::{Shell, cmd};
 
 /// `nobody` and `nogroup`, on every system we know.
@@ -22,7 +18,8 @@ pub(super) fn run(shell: &Shell) -> anyhow::Result<Outcome> {
     if cmd!(shell, "setpriv --version").quiet().ignore_stdout().ignore_stderr().run().is_err() {
         return Ok(Outcome::Skipped("there is no setpriv here".to_owned()));
     }
-    let folder = tempfile::Builder::new().prefix("plumbline-ci-").permissions(fs::Permissions::from_mode(0o755)).tempdir()?;
+    let folder =
+        tempfile::Builder::new().prefix("plumbline-ci-").permissions(fs::Permissions::from_mode(0o755)).tempdir()?;
     let bundle = folder.path();
     let program = bundle.join("xtask");
     let agent = bundle.join("plumbline-agent");
@@ -35,12 +32,15 @@ pub(super) fn run(shell: &Shell) -> anyhow::Result<Outcome> {
     let nobody = NOBODY.to_string();
     let _folder = shell.push_dir(bundle);
     let out = bundle.join("run");
-    cmd!(shell, "setpriv --reuid {nobody} --regid {nobody} --clear-groups {program} conform --agent {agent} --out {out}")
-        .env_remove("CARGO")
-        .env_remove("CARGO_MANIFEST_DIR")
-        .env_remove("CARGO_TARGET_DIR")
-        .quiet()
-        .run()?;
+    cmd!(
+        shell,
+        "setpriv --reuid {nobody} --regid {nobody} --clear-groups {program} conform --agent {agent} --out {out}"
+    )
+    .env_remove("CARGO")
+    .env_remove("CARGO_MANIFEST_DIR")
+    .env_remove("CARGO_TARGET_DIR")
+    .quiet()
+    .run()?;
     Ok(Outcome::Passed)
 }
 

@@ -69,12 +69,7 @@ fn incomparable<'r>(record: &'r RunRecord, selected: &'r [Selected<'_>]) -> BTre
     faulty.map(|report| report.id.as_str()).chain(races.map(|selected| selected.name.id.as_str())).collect()
 }
 
-fn take_over(
-    system: &str,
-    committed: Option<&Portrait>,
-    run: &Portrait,
-    is_whole: bool,
-) -> anyhow::Result<Outcome> {
+fn take_over(system: &str, committed: Option<&Portrait>, run: &Portrait, is_whole: bool) -> anyhow::Result<Outcome> {
     let blessed = committed.map_or_else(|| run.clone(), |committed| committed.blessed(run, is_whole));
     let path = portraits::write(system, &blessed)?;
     output::say(&format!("blessed: {}", workspace::shown(&path)));

@@ -119,7 +119,7 @@ impl Runner {
                 StartError::Isolation(_) => ExitCode::Usage,
                 StartError::Directory { .. } => ExitCode::Failure,
             };
-            Failure::new(code, error.to_string())
+            Failure::error(code, error.to_string())
         })?;
         Ok(Self { session: Arc::new(session), settings })
     }
@@ -134,7 +134,11 @@ impl Runner {
     #[must_use]
     pub fn header(&self) -> Header {
         let facts = self.session.facts();
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "`as` saturates, and it is above zero")]
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "`as` saturates, and it is above zero"
+        )]
         let time_scale_milli = (self.settings.time_scale * 1000.0) as u64;
         Header {
             version: reports::run::VERSION,
@@ -203,9 +207,10 @@ impl Runner {
         let name = &selected.name;
         let verdict = completion.judgement.as_ref().map_or(Verdict::Skipped, |judgement| judgement.verdict);
         let value = |amount: &spec::Amount| amount.value(&BTreeMap::new(), host.limits).unwrap_or(0);
-        let parameters = name.parameters.iter().map(|(name, amount)| {
-            (name.clone(), Parameter { text: amount.text().to_owned(), value: value(amount) })
-        });
+        let parameters = name
+            .parameters
+            .iter()
+            .map(|(name, amount)| (name.clone(), Parameter { text: amount.text().to_owned(), value: value(amount) }));
         // The steps of a race that held can be many, and nobody looks at them.
         let steps = plan.filter(|plan| plan.is_story() || verdict != Verdict::Held).map(label::steps);
         InstanceReport {

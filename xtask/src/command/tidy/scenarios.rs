@@ -54,8 +54,8 @@ fn ids(scenarios: &[Scenario]) -> Vec<String> {
 /// What is promised is cited, by the page that promises it; and a race can fail.
 fn promises(scenario: &Scenario) -> Vec<String> {
     let path = &scenario.source.path;
-    let promises = matches!(scenario.body, Body::Story(_))
-        || scenario.claims.iter().any(|claim| claim.grade == Grade::Must);
+    let promises =
+        matches!(scenario.body, Body::Story(_)) || scenario.claims.iter().any(|claim| claim.grade == Grade::Must);
     let mut problems = Vec::new();
     if promises && scenario.cites.iter().all(|cite| !cite.contains('(')) {
         problems.push(format!("{path}: cite the page that promises it, as `POSIX.1-2024 read()` or `Linux pipe(7)`"));

@@ -21,7 +21,8 @@ pub(super) fn problems(files: &[File]) -> Vec<String> {
                 problems.extend(words(file));
             }
             if file.has_suffix(&[".snap.new", ".pending-snap"]) {
-                problems.push(format!("{}: a snapshot waits for review; `cargo insta review`, or delete it", file.name));
+                problems
+                    .push(format!("{}: a snapshot waits for review; `cargo insta review`, or delete it", file.name));
             }
             problems
         })
@@ -37,7 +38,8 @@ fn heading(file: &File) -> Option<String> {
 fn words(file: &File) -> Vec<String> {
     // Put together here, lest this file find itself.
     let sleep = ["thread::", "sleep"].concat();
-    let unsafe_words: Vec<String> = [" {", " fn", " impl", " extern"].iter().map(|end| format!("unsa{}{end}", "fe")).collect();
+    let unsafe_words: Vec<String> =
+        [" {", " fn", " impl", " extern"].iter().map(|end| format!("unsa{}{end}", "fe")).collect();
     let mut problems = Vec::new();
     for (number, line) in code_lines(&file.text) {
         let place = format!("{}:{number}", file.name);
@@ -53,7 +55,10 @@ fn words(file: &File) -> Vec<String> {
 
 /// Lines that are no comments, with their numbers.
 fn code_lines(text: &str) -> impl Iterator<Item = (usize, &str)> {
-    text.lines().enumerate().map(|(index, line)| (index + 1, line)).filter(|(_, line)| !line.trim_start().starts_with("//"))
+    text.lines()
+        .enumerate()
+        .map(|(index, line)| (index + 1, line))
+        .filter(|(_, line)| !line.trim_start().starts_with("//"))
 }
 
 fn space(file: &File) -> Vec<String> {

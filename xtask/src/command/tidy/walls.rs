@@ -75,12 +75,18 @@ fn arrows(packages: &[Package]) -> Vec<String> {
     let mut problems = Vec::new();
     for package in packages {
         let Some(allowed) = allowed.get(package.name.as_str()) else {
-            problems.push(format!("package {}: not in the table of arrows in xtask/src/command/tidy/walls.rs", package.name));
+            problems.push(format!(
+                "package {}: not in the table of arrows in xtask/src/command/tidy/walls.rs",
+                package.name
+            ));
             continue;
         };
         for dependency in package.dependencies.iter().filter(|dependency| dependency.path.is_some()) {
             if !allowed.contains(&dependency.name.as_str()) {
-                problems.push(format!("package {}: may not depend on {} (see ARCHITECTURE.md)", package.name, dependency.name));
+                problems.push(format!(
+                    "package {}: may not depend on {} (see ARCHITECTURE.md)",
+                    package.name, dependency.name
+                ));
             }
         }
     }
@@ -93,7 +99,9 @@ fn purity(packages: &[Package]) -> Vec<String> {
         .filter(|package| PURE.contains(&package.name.as_str()))
         .flat_map(|package| package.dependencies.iter().map(move |dependency| (package, dependency)))
         .filter(|(_, dependency)| dependency.kind.is_none() && IMPURE.contains(&dependency.name.as_str()))
-        .map(|(package, dependency)| format!("package {}: is pure, but {} reaches the system", package.name, dependency.name))
+        .map(|(package, dependency)| {
+            format!("package {}: is pure, but {} reaches the system", package.name, dependency.name)
+        })
         .collect()
 }
 
