@@ -91,8 +91,6 @@ mod tests {
     #[rstest]
     #[case("a.rs", "//! Fine.\n\nfn f() {}\n", 0)]
     #[case("a.rs", "fn f() {}\n", 1)]
-    #[case("a.rs", "//! A comment may speak of unsafe { }.\n", 0)]
-    #[case("impls/sys/src/a.rs", "//! Here.\nunsafe {}\n", 0)]
     #[case("a.yaml", "a: b \n", 1)]
     #[case("a.yaml", "a:\tb\n", 1)]
     #[case("a.yaml", "a: b", 1)]
@@ -103,10 +101,15 @@ mod tests {
         assert_eq!(problems(&[file]).len(), expected);
     }
 
-    #[test]
-    fn forbidden_words_are_found_in_code() {
-        let text = ["//! Words.\nfn f() { std::thread::", "sleep(d); }\nfn g() { unsa", "fe { } }\n"].concat();
-        let file = File { name: "a.rs".to_owned(), path: PathBuf::new(), text };
-        assert_eq!(problems(&[file]).len(), 2);
+    #[rstest]
+    #[case("a.rs", "//! Words.\nfn f() { thread::SLEEP(d); }\n", 1)]
+    #[case("a.rs", "//! Words.\nfn f() { UNSAFE { } }\n", 1)]
+    #[case("a.rs", "//! A comment may speak of UNSAFE { }.\n", 0)]
+    #[case("impls/sys/src/a.rs", "//! Here.\nUNSAFE { }\n", 0)]
+    fn forbidden_words_are_found_in_code(#[case] name: &str, #[case] text: &str, #[case] expected: usize) {
+        // Spelt otherwise above, lest this file be found.
+        let text = text.replace("SLEEP", "sleep").replace("UNSAFE", "unsafe");
+        let file = File { name: name.to_owned(), path: PathBuf::new(), text };
+        assert_eq!(problems(&[file]).len(), expected);
     }
 }
