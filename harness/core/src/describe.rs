@@ -9,7 +9,9 @@ use spec::{
 /// How many characters of a text are shown.
 const TEXT_MAX: usize = 40;
 
-fn quoted(text: &str) -> String {
+/// A text between quotation marks, with escapes, cut where it is long.
+#[must_use]
+pub fn quoted(text: &str) -> String {
     let mut shown: String = text.chars().take(TEXT_MAX).flat_map(char::escape_debug).collect();
     if text.chars().count() > TEXT_MAX {
         shown.push('…');

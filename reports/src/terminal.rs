@@ -1,0 +1,283 @@
+//! The report for a person: what broke and how to see it again, what was skipped and why, and one last line.
+
+use crate::{
+    RunRecord, diagram,
+    label::duration,
+    style::{Color, count, table, wrap},
+};
+use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
+use harness_core::{Finding, InstanceReport, Judgement, Verdict};
+use spec::scenario::{Grade, Source};
+use std::collections::BTreeMap;
+
+/// What is shown beyond the least.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Options {
+    /// Also what held: recorded values, outcomes of races, every instance.
+    pub verbose: bool,
+    /// Colours.
+    pub color: Color,
+}
+
+/// Renders a whole run. The last line is the summary.
+#[must_use]
+pub fn render(record: &RunRecord, options: Options) -> String {
+    let mut parts = Vec::new();
+    for instance in &record.instances {
+        if matches!(instance.verdict, Verdict::Broken | Verdict::Vacuous | Verdict::Faulty) {
+            parts.push(instance_text(instance, record.source(instance), options.color));
+        }
+    }
+    parts.extend(warnings(record, options.color));
+    if options.verbose {
+        parts.push(verbose(record, options.color));
+    }
+    parts.extend(skipped(record, options.color));
+    if !record.complete {
+        parts.push("The run was cut short: this is what had been judged by then.\n".to_owned());
+    }
+    let mut text = parts.join("\n");
+    if !text.is_empty() {
+        text.push('\n');
+    }
+    text.push_str(&record.summary().to_string());
+    text.push('\n');
+    text
+}
+
+/// The one line that is printed for an instance while the run goes on.
+#[must_use]
+pub fn live_line(instance: &InstanceReport, color: Color) -> String {
+    let verdict = color.verdict(instance.verdict, &format!("{:>7}", instance.verdict.name()));
+    let got = first(instance).map_or_else(String::new, |finding| format!(": {}", finding.got));
+    format!("{verdict} {}{}", instance.id, crate::style::clip(&got, 160))
+}
+
+/// All there is to say about an instance that did not hold.
+#[must_use]
+pub fn instance_text(instance: &InstanceReport, source: Option<&Source>, color: Color) -> String {
+    let verdict = color.verdict(instance.verdict, instance.verdict.name());
+    let mut text = format!("{verdict}: {}\n", color.bold(&instance.id));
+    text.push_str(&format!("  {}\n", instance.title));
+    let judgement = instance.judgement.as_ref();
+    let findings: Vec<&Finding> = judgement
+        .map(|judgement| judgement.findings.iter().filter(|finding| matters(finding)).collect())
+        .unwrap_or_default();
+    for finding in &findings {
+        text.push('\n');
+        text.push_str(&finding_text(finding, instance, source, color));
+    }
+    if let Some(judgement) = judgement {
+        text.push_str(&evidence(instance, judgement, &findings, color));
+    }
+    text.push_str(&format!("\n  promised by {}\n", instance.cites.join("; ")));
+    text.push_str(&format!("  repeat with {}\n", color.bold(&instance.repeat)));
+    text
+}
+
+/// What is shown of a finding: all that gates and did not hold.
+fn matters(finding: &Finding) -> bool {
+    finding.grade == Grade::Must && matches!(finding.verdict, Verdict::Broken | Verdict::Vacuous | Verdict::Faulty)
+}
+
+fn first(instance: &InstanceReport) -> Option<&Finding> {
+    instance.judgement.as_ref()?.findings.iter().find(|finding| matters(finding))
+}
+
+fn finding_text(finding: &Finding, instance: &InstanceReport, source: Option<&Source>, color: Color) -> String {
+    let anomaly = finding.anomaly.map_or_else(String::new, |anomaly| format!(" ({})", anomaly.name()));
+    let title = format!("{}{anomaly}", finding.claim);
+    let drawn = source.and_then(|source| caret(finding, source, &title, color));
+    let mut text = drawn.unwrap_or_else(|| {
+        let head = match finding.verdict {
+            Verdict::Broken => color.alarm(&title),
+            verdict => color.verdict(verdict, &title),
+        };
+        format!("  {head} in {}\n", instance.path)
+    });
+    text.push_str(&format!("  expected {}\n", finding.expected));
+    text.push_str(&format!("  got      {}\n", finding.got));
+    for note in &finding.notes {
+        text.push_str(&wrap(&format!("note: {note}"), 96, "  "));
+        text.push('\n');
+    }
+    text
+}
+
+/// The place in the scenario's file, as rustc would show it.
+fn caret(finding: &Finding, source: &Source, title: &str, color: Color) -> Option<String> {
+    let span = finding.span?;
+    // A file that has changed since the run may be shorter now.
+    source.text.get(span.start..span.end)?;
+    let label = format!("got {}", finding.got);
+    let renderer = match color {
+        Color::Never => Renderer::plain(),
+        Color::Always => Renderer::styled(),
+    };
+    let snippet = Snippet::source(source.text.as_str())
+        .path(source.path.as_str())
+        .annotation(AnnotationKind::Primary.span(span.start..span.end).label(label));
+    let level = match finding.verdict {
+        Verdict::Broken => Level::ERROR,
+        _ => Level::WARNING,
+    };
+    let group = level.with_name(finding.verdict.name()).primary_title(title).element(snippet);
+    Some(format!("{}\n", renderer.render(&[group])))
+}
+
+/// The history that shows it, and what else is known of a race.
+fn evidence(instance: &InstanceReport, judgement: &Judgement, findings: &[&Finding], color: Color) -> String {
+    let mut text = String::new();
+    if let Some(history) = judgement.evidence.as_ref().filter(|history| !history.events.is_empty()) {
+        // The evidence is that of the first finding that has events.
+        let named = findings.iter().find(|finding| !finding.events.is_empty());
+        let named = named.map_or(&[] as &[usize], |finding| &finding.events);
+        text.push('\n');
+        if judgement.runs > 1 {
+            text.push_str(&format!("  run {} of {}:\n", history.run, judgement.runs));
+        }
+        text.push_str(&diagram::render(instance, history, named, color));
+        text.push_str(&format!("  {}\n", color.dim(diagram::LEGEND)));
+    }
+    text.push_str(&race_text(judgement));
+    text
+}
+
+fn race_text(judgement: &Judgement) -> String {
+    if judgement.runs <= 1 {
+        return String::new();
+    }
+    let mut text = format!("\n  {} runs, calls overlapped in {}\n", judgement.runs, judgement.overlapped);
+    let shown = judgement.outcomes.iter().take(8);
+    text.push_str(
+        &shown.map(|outcome| format!("    {:>7} times  {}\n", outcome.count, outcome.outcome)).collect::<String>(),
+    );
+    if judgement.outcomes.len() > 8 {
+        text.push_str(&format!("    and {} other outcomes\n", judgement.outcomes.len() - 8));
+    }
+    text
+}
+
+/// Claims that should hold and do not: they warn.
+fn warnings(record: &RunRecord, color: Color) -> Option<String> {
+    let mut text = String::new();
+    for instance in &record.instances {
+        for finding in instance.judgement.iter().flat_map(|judgement| &judgement.findings) {
+            if finding.grade == Grade::Should && finding.verdict == Verdict::Broken {
+                let head = color.verdict(Verdict::Vacuous, "warning");
+                text.push_str(&format!("{head}: {} should hold in {}\n", finding.claim, instance.id));
+                text.push_str(&format!("  expected {}\n  got      {}\n", finding.expected, finding.got));
+            }
+        }
+    }
+    (!text.is_empty()).then_some(text)
+}
+
+/// What was skipped, by reason.
+fn skipped(record: &RunRecord, color: Color) -> Option<String> {
+    let mut groups: BTreeMap<(&str, &str), Vec<&str>> = BTreeMap::new();
+    for instance in &record.instances {
+        if let Some(skip) = &instance.skip {
+            groups.entry((skip.class.name(), &skip.reason)).or_default().push(&instance.id);
+        }
+    }
+    if groups.is_empty() {
+        return None;
+    }
+    let mut text = String::new();
+    for ((class, reason), ids) in groups {
+        let head = color.verdict(Verdict::Skipped, "skipped");
+        let number = count(ids.len(), "instance", "instances");
+        text.push_str(&format!("{head}: {class}: {reason} ({number})\n"));
+        for id in ids.iter().take(3) {
+            text.push_str(&format!("  {id}\n"));
+        }
+        if ids.len() > 3 {
+            text.push_str(&format!("  and {} more\n", ids.len() - 3));
+        }
+    }
+    Some(text)
+}
+
+/// Everything that ran, with what it recorded.
+fn verbose(record: &RunRecord, color: Color) -> String {
+    let header = &record.header;
+    let mut text = format!(
+        "{} on {}, {}, {}, {}, seed {}\n\n",
+        header.agent.agent,
+        crate::portrait::system_line(&header.agent.system),
+        header.isolation,
+        count(usize::try_from(header.processors).unwrap_or(usize::MAX), "processor", "processors"),
+        count(header.lanes, "lane", "lanes"),
+        header.seed,
+    );
+    let rows: Vec<Vec<String>> = record
+        .instances
+        .iter()
+        .filter(|instance| instance.verdict != Verdict::Skipped)
+        .map(|instance| {
+            let verdict = color.verdict(instance.verdict, &format!("{:>7}", instance.verdict.name()));
+            vec![verdict, instance.id.clone(), duration(instance.duration_ns), recorded(instance)]
+        })
+        .collect();
+    text.push_str(&table(&rows, "  "));
+    text
+}
+
+fn recorded(instance: &InstanceReport) -> String {
+    let Some(judgement) = &instance.judgement else { return String::new() };
+    let mut words: Vec<String> = judgement.recorded.iter().map(|(name, value)| format!("{name} = {value}")).collect();
+    if judgement.runs > 1 {
+        words.push(format!(
+            "{} runs, {} overlapped, {} outcomes",
+            judgement.runs,
+            judgement.overlapped,
+            judgement.outcomes.len()
+        ));
+    }
+    for finding in judgement.findings.iter().filter(|finding| finding.grade == Grade::May) {
+        let seen = if finding.verdict == Verdict::Held { "seen" } else { "not seen" };
+        words.push(format!("may {}: {seen}", finding.claim));
+    }
+    words.join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Options, live_line, render};
+    use crate::{samples, style::Color};
+
+    #[test]
+    fn a_run_with_every_verdict() {
+        insta::assert_snapshot!(render(&samples::record(), Options::default()));
+    }
+
+    #[test]
+    fn verbose_shows_what_was_recorded() {
+        let mut record = samples::record();
+        record.instances.retain(|instance| instance.id.starts_with("capacity"));
+        insta::assert_snapshot!(render(&record, Options { verbose: true, color: Color::Never }));
+    }
+
+    #[test]
+    fn the_last_line_is_the_summary_also_of_a_run_cut_short() {
+        let mut record = samples::record();
+        record.complete = false;
+        let text = render(&record, Options { verbose: false, color: Color::Always });
+        assert_eq!(text.lines().last().unwrap(), "1 held, 2 broken, 1 vacuous, 3 skipped, 1 faulty");
+    }
+
+    #[test]
+    fn a_span_outside_the_file_falls_back_to_the_path() {
+        let mut record = samples::record();
+        for source in record.sources.values_mut() {
+            source.text = "short".to_owned();
+        }
+        assert!(render(&record, Options::default()).contains("in spec/scenarios/lifetime/end-of-stream.yaml"));
+    }
+
+    #[test]
+    fn live_lines_name_verdict_and_instance() {
+        insta::assert_snapshot!(live_line(&samples::broken_race(), Color::Never));
+    }
+}

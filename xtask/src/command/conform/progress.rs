@@ -1,0 +1,57 @@
+//! What is shown while a run goes on: a live line on a terminal; what did not hold, at once, everywhere.
+
+use crate::output;
+use harness_core::{InstanceReport, Verdict};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use reports::{Color, Summary, terminal};
+use std::time::Duration;
+
+/// The live line, and the lines above it.
+#[derive(Debug)]
+pub(super) struct Live {
+    bar: ProgressBar,
+    is_live: bool,
+    color: Color,
+    summary: Summary,
+}
+
+impl Live {
+    /// For so many instances.
+    pub(super) fn start(instances: usize) -> Self {
+        let is_live = output::is_live();
+        let target = if is_live { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
+        let bar = ProgressBar::with_draw_target(Some(instances as u64), target);
+        if let Ok(style) = ProgressStyle::with_template("{bar:24} {pos}/{len} {elapsed} {wide_msg}") {
+            bar.set_style(style);
+        }
+        if is_live {
+            bar.enable_steady_tick(Duration::from_millis(200));
+        }
+        Self { bar, is_live, color: output::color(), summary: Summary::default() }
+    }
+
+    /// An instance has begun.
+    pub(super) fn started(&self, id: &str) {
+        self.bar.set_message(id.to_owned());
+    }
+
+    /// An instance is done.
+    pub(super) fn done(&mut self, report: &InstanceReport) {
+        self.summary.add(report.verdict);
+        self.bar.inc(1);
+        if matches!(report.verdict, Verdict::Held | Verdict::Skipped) {
+            return;
+        }
+        if self.is_live {
+            self.bar.println(terminal::live_line(report, self.color));
+        } else {
+            output::say(&terminal::live_line(report, Color::Never));
+        }
+    }
+
+    /// What was counted.
+    pub(super) fn finish(self) -> Summary {
+        self.bar.finish_and_clear();
+        self.summary
+    }
+}

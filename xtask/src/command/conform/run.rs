@@ -1,0 +1,269 @@
+//! From selected instances to reports: the one place that talks to the harness.
+
+use crate::{ExitCode, Failure, select::Selected};
+use harness::{Completion, Config, IsolationChoice, Job, Progress, Session, StartError};
+use harness_core::{
+    InstanceReport, Plan, Verdict,
+    expand::{self, Host},
+    finding::Skip,
+    plan::Parameter,
+};
+use reports::{label, run::Header};
+use std::{
+    collections::BTreeMap,
+    ffi::OsString,
+    sync::{Arc, Weak},
+};
+
+/// How instances are run.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The agent's program and its arguments.
+    pub agent: Vec<OsString>,
+    /// Lanes side by side; 0: one a processor.
+    pub jobs: usize,
+    /// The seed of jitter.
+    pub seed: u64,
+    /// How often races run, where it is not as often as they say.
+    pub runs: Option<u32>,
+    /// What all bounds of time are multiplied by.
+    pub time_scale: f64,
+    /// Whether to stop at the first instance that is broken or faulty.
+    pub fail_fast: bool,
+    /// Which isolation.
+    pub isolation: IsolationChoice,
+    /// What a command that repeats an instance says beside its id, as ` --agent …`.
+    pub repeat: String,
+    /// Files and folders that are run in the corpus's stead, as a command says them.
+    pub paths: String,
+}
+
+impl Settings {
+    /// The usual settings for an agent.
+    #[must_use]
+    pub fn new(agent: Vec<OsString>) -> Self {
+        Self {
+            agent,
+            jobs: 0,
+            seed: 1,
+            runs: None,
+            time_scale: 1.0,
+            fail_fast: false,
+            isolation: IsolationChoice::Auto,
+            repeat: String::new(),
+            paths: String::new(),
+        }
+    }
+}
+
+/// The environment variable that scales all bounds of time, for slow targets.
+pub const TIME_SCALE_VARIABLE: &str = "PLUMBLINE_TIME_SCALE";
+
+/// The scale that the environment asks for.
+///
+/// # Errors
+/// When it is no number above zero.
+pub fn time_scale() -> anyhow::Result<f64> {
+    let Some(text) = std::env::var_os(TIME_SCALE_VARIABLE) else { return Ok(1.0) };
+    let text = text.to_string_lossy();
+    match text.parse::<f64>() {
+        Ok(scale) if scale.is_finite() && scale > 0.0 => Ok(scale),
+        _ => Err(Failure::usage(format!("{TIME_SCALE_VARIABLE}={text}: give a number above zero, as 4 or 0.5"))),
+    }
+}
+
+/// What happens while instances run.
+#[derive(Debug)]
+pub enum Step {
+    /// An instance has begun: its index among the selected.
+    Started(usize),
+    /// An instance is done.
+    Done(Box<InstanceReport>),
+}
+
+/// A session with an agent, ready to run instances.
+#[derive(Debug)]
+pub struct Runner {
+    session: Arc<Session>,
+    settings: Settings,
+}
+
+/// Ends a run from elsewhere.
+#[derive(Clone, Debug)]
+pub struct Canceller(Weak<Session>);
+
+impl Canceller {
+    /// Asks the run to end after the instances it is in.
+    pub fn cancel(&self) {
+        if let Some(session) = self.0.upgrade() {
+            session.cancel();
+        }
+    }
+}
+
+impl Runner {
+    /// Starts the agent and hears its hello.
+    ///
+    /// # Errors
+    /// When the agent is at fault, or what was demanded cannot be had.
+    pub fn start(settings: Settings) -> anyhow::Result<Self> {
+        let mut config = Config::new(settings.agent.clone(), std::env::current_exe()?);
+        config.jobs = settings.jobs;
+        config.seed = settings.seed;
+        config.time_scale = settings.time_scale;
+        config.fail_fast = settings.fail_fast;
+        config.isolation = settings.isolation;
+        let session = Session::start(config).map_err(|error| {
+            let code = match &error {
+                StartError::Agent { .. } | StartError::Protocol { .. } => ExitCode::Faulty,
+                StartError::Isolation(_) => ExitCode::Usage,
+                StartError::Directory { .. } => ExitCode::Failure,
+            };
+            Failure::error(code, error.to_string())
+        })?;
+        Ok(Self { session: Arc::new(session), settings })
+    }
+
+    /// What ends a run from elsewhere.
+    #[must_use]
+    pub fn canceller(&self) -> Canceller {
+        Canceller(Arc::downgrade(&self.session))
+    }
+
+    /// What is known of the host and the agent, as a record keeps it.
+    #[must_use]
+    pub fn header(&self) -> Header {
+        let facts = self.session.facts();
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "`as` saturates, and it is above zero"
+        )]
+        let time_scale_milli = (self.settings.time_scale * 1000.0) as u64;
+        Header {
+            version: reports::run::VERSION,
+            plumbline: env!("CARGO_PKG_VERSION").to_owned(),
+            agent: facts.hello.clone(),
+            isolation: facts.isolation.clone(),
+            processors: facts.processors,
+            lanes: facts.lanes,
+            seed: self.settings.seed,
+            time_scale_milli,
+            ..Header::default()
+        }
+    }
+
+    /// Runs instances. Reports come in the order in which instances are done; those that were not begun when the run was
+    /// cancelled have none.
+    pub fn run(&self, selected: &[Selected<'_>], on_step: &mut dyn FnMut(Step)) {
+        let facts = self.session.facts();
+        let host = Host {
+            mechanisms: &facts.hello.mechanisms,
+            capabilities: &facts.hello.capabilities,
+            limits: &facts.hello.limits,
+            processors: facts.processors,
+            platform: facts.hello.system.get("os").map_or("", String::as_str),
+        };
+        let mut jobs: Vec<Job> = Vec::new();
+        let mut places: Vec<usize> = Vec::new();
+        for (place, selected) in selected.iter().enumerate() {
+            match self.job(selected, &host) {
+                Ok(job) => {
+                    jobs.push(job);
+                    places.push(place);
+                }
+                Err(skip) => on_step(Step::Done(Box::new(self.report(selected, &host, None, skipped(skip))))),
+            }
+        }
+        self.session.run(&jobs, &mut |progress| match progress {
+            Progress::Started(index) => on_step(Step::Started(places[*index])),
+            Progress::Completed(completion) => {
+                let index = completion.index;
+                let report = self.report(&selected[places[index]], &host, Some(&jobs[index].plan), completion.clone());
+                on_step(Step::Done(Box::new(report)));
+            }
+        });
+    }
+
+    fn job(&self, selected: &Selected<'_>, host: &Host<'_>) -> Result<Job, Skip> {
+        let mut plan = expand::plan(selected.scenario, &selected.name, host)?;
+        let mut control = expand::control_plan(selected.scenario, selected.name.mechanism, host).transpose()?;
+        if let Some(runs) = self.settings.runs {
+            for plan in std::iter::once(&mut plan).chain(&mut control).filter(|plan| plan.race) {
+                plan.runs = runs;
+            }
+        }
+        Ok(Job { plan, control })
+    }
+
+    fn report(
+        &self,
+        selected: &Selected<'_>,
+        host: &Host<'_>,
+        plan: Option<&Plan>,
+        completion: Completion,
+    ) -> InstanceReport {
+        let scenario = selected.scenario;
+        let name = &selected.name;
+        let verdict = completion.judgement.as_ref().map_or(Verdict::Skipped, |judgement| judgement.verdict);
+        let value = |amount: &spec::Amount| amount.value(&BTreeMap::new(), host.limits).unwrap_or(0);
+        let parameters = name
+            .parameters
+            .iter()
+            .map(|(name, amount)| (name.clone(), Parameter { text: amount.text().to_owned(), value: value(amount) }));
+        // The steps of a race that held can be many, and nobody looks at them.
+        let steps = plan.filter(|plan| plan.is_story() || verdict != Verdict::Held).map(label::steps);
+        InstanceReport {
+            id: name.id.clone(),
+            scenario: name.scenario.clone(),
+            title: scenario.title.clone(),
+            cites: scenario.cites.clone(),
+            mechanism: name.mechanism.to_string(),
+            parameters: plan.map_or_else(|| parameters.collect(), |plan| plan.parameters.clone()),
+            processes: plan
+                .map(|plan| plan.processes.iter().map(|process| process.name.clone()).collect())
+                .unwrap_or_default(),
+            steps: steps.unwrap_or_default(),
+            path: scenario.source.path.clone(),
+            verdict,
+            skip: completion.skip,
+            judgement: completion.judgement,
+            duration_ns: completion.duration_ns,
+            repeat: self.repeat(&name.id),
+        }
+    }
+
+    fn repeat(&self, id: &str) -> String {
+        let Settings { paths, repeat, .. } = &self.settings;
+        format!("cargo xtask conform{paths} {}{repeat}", quoted(id))
+    }
+}
+
+fn skipped(skip: Skip) -> Completion {
+    Completion { index: 0, judgement: None, skip: Some(skip), duration_ns: 0 }
+}
+
+/// A word as a shell takes it.
+#[must_use]
+pub fn quoted(word: &str) -> String {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/._-=:,+@".contains(&byte);
+    if !word.is_empty() && word.bytes().all(is_plain) {
+        return word.to_owned();
+    }
+    format!("'{}'", word.replace('\'', r"'\''"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::quoted;
+    use rstest::rstest;
+
+    #[rstest]
+    #[case("plain/word-1.yaml", "plain/word-1.yaml")]
+    #[case("a[pipe,size=1]", "'a[pipe,size=1]'")]
+    #[case("it's", r"'it'\''s'")]
+    #[case("", "''")]
+    fn words_are_quoted_for_a_shell(#[case] word: &str, #[case] expected: &str) {
+        assert_eq!(quoted(word), expected);
+    }
+}

@@ -1,0 +1,68 @@
+//! Scenarios and portraits.
+
+use crate::{corpus::Corpus, portraits};
+use reports::Portrait;
+use spec::{
+    Scenario, load,
+    scenario::{Body, Grade},
+    vocabulary::PROPERTIES,
+};
+use std::{collections::BTreeMap, fs};
+
+/// What is wrong with scenarios and portraits.
+pub(super) fn problems() -> anyhow::Result<Vec<String>> {
+    let folder = Corpus::folder();
+    let mut problems = Vec::new();
+    if folder.is_dir() {
+        let (scenarios, complaints) = load::directory(&folder);
+        problems.extend(complaints.iter().map(|complaints| complaints.render(false)));
+        problems.extend(ids(&scenarios));
+        problems.extend(scenarios.iter().flat_map(promises));
+    }
+    for system in portraits::systems()? {
+        let path = portraits::path(&system);
+        let text = fs::read_to_string(&path)?;
+        match Portrait::parse(&text).map(|portrait| portrait.to_text()) {
+            Ok(Ok(canonical)) if canonical == text => {}
+            Ok(_) => problems.push(format!("{}: not as `conform --bless` writes it", path.display())),
+            Err(problem) => problems.push(format!("{}: {problem}", path.display())),
+        }
+    }
+    Ok(problems)
+}
+
+fn ids(scenarios: &[Scenario]) -> Vec<String> {
+    let mut problems = Vec::new();
+    let mut seen: BTreeMap<&str, &str> = BTreeMap::new();
+    for scenario in scenarios {
+        let (id, path) = (scenario.id.as_str(), scenario.source.path.as_str());
+        if let Some(other) = seen.insert(id, path) {
+            problems.push(format!("{path}: has the id `{id}`, and so has {other}"));
+        }
+        let property = reports::instance_id::parts(id).property;
+        if !PROPERTIES.contains(&property) {
+            problems.push(format!("{path}: lies in no property's folder; there are {}", PROPERTIES.join(", ")));
+        }
+        let is_plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-' || byte == b'/';
+        if !id.bytes().all(is_plain) {
+            problems.push(format!("{path}: ids have lower-case letters, digits and hyphens"));
+        }
+    }
+    problems
+}
+
+/// What is promised is cited, by the page that promises it; and a race can fail.
+fn promises(scenario: &Scenario) -> Vec<String> {
+    let path = &scenario.source.path;
+    let promises =
+        matches!(scenario.body, Body::Story(_)) || scenario.claims.iter().any(|claim| claim.grade == Grade::Must);
+    let mut problems = Vec::new();
+    if promises && scenario.cites.iter().all(|cite| !cite.contains('(')) {
+        problems.push(format!("{path}: cite the page that promises it, as `POSIX.1-2024 read()` or `Linux pipe(7)`"));
+    }
+    let has_seen = scenario.claims.iter().any(|claim| claim.claim.name() == "seen");
+    if scenario.runs.is_some() && scenario.control.is_none() && !has_seen {
+        problems.push(format!("{path}: a race needs a `control:` or a `seen:` that proves it can fail"));
+    }
+    problems
+}

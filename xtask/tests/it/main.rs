@@ -1,0 +1,9 @@
+//! What plain `cargo test` checks of the whole: the walls, the words, the generated files, the command line.
+
+mod command_line;
+
+#[test]
+fn the_repository_is_tidy() {
+    let problems = xtask::command::tidy::problems().unwrap();
+    assert!(problems.is_empty(), "untidy:\n{}", problems.join("\n"));
+}
