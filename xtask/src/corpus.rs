@@ -49,7 +49,7 @@ impl Corpus {
                 scenarios.extend(loaded);
                 complaints.extend(failed);
             } else {
-                match load::file(path, &id_of_file(path)) {
+                match load::file(&id_of_file(path), path) {
                     Ok(scenario) => scenarios.push(scenario),
                     Err(failed) => complaints.push(failed),
                 }
