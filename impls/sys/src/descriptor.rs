@@ -1,7 +1,8 @@
 //! Descriptors that may be closed already: a call on one fails as it does in any program, with `EBADF` from the system.
 
 use crate::{Errno, Result, check};
-use std::os::fd::{AsRawFd as _, OwnedFd, RawFd};
+use nix::sys::socket::SockFlag;
+use std::os::fd::{AsRawFd as _, FromRawFd as _, OwnedFd, RawFd};
 
 /// A descriptor that this process holds, or held, or never held.
 #[derive(Debug, Default)]
@@ -85,6 +86,32 @@ impl Descriptor {
             check(unsafe { libc::fcntl(self.number(), libc::F_SETFL, flags) })?;
         }
         Ok(before)
+    }
+
+    /// Makes a call of nix, which asks for a descriptor that is open.
+    ///
+    /// # Errors
+    /// As the call; `EBADF` where it is not held.
+    pub fn with<T>(&self, call: impl FnOnce(&OwnedFd) -> Result<T>) -> Result<T> {
+        self.0.as_ref().map_or(Err(Errno::EBADF), call)
+    }
+
+    /// `accept()`.
+    ///
+    /// # Errors
+    /// As the call.
+    pub fn accept(&self) -> Result<Self> {
+        let number = nix::sys::socket::accept4(self.number(), SockFlag::SOCK_CLOEXEC)?;
+        // SAFETY: the call has just made this descriptor, and nobody else knows it.
+        Ok(Self(Some(unsafe { OwnedFd::from_raw_fd(number) })))
+    }
+
+    /// The descriptor itself.
+    ///
+    /// # Errors
+    /// `EBADF` where it is not held.
+    pub fn into_owned(self) -> Result<OwnedFd> {
+        self.0.ok_or(Errno::EBADF)
     }
 
     fn status_flags(&self) -> Result<libc::c_int> {

@@ -101,13 +101,7 @@ impl MessageQueue {
             Some(deadline) => {
                 // SAFETY: as above, and the deadline lives through the call.
                 unsafe {
-                    libc::mq_timedreceive(
-                        self.number(),
-                        bytes,
-                        buffer.len(),
-                        &raw mut priority,
-                        &raw const deadline,
-                    )
+                    libc::mq_timedreceive(self.number(), bytes, buffer.len(), &raw mut priority, &raw const deadline)
                 }
             }
         };
