@@ -16,6 +16,11 @@ pub struct Mapping {
     length: NonZeroUsize,
 }
 
+// SAFETY: the pages belong to the process, not to a thread.
+unsafe impl Send for Mapping {}
+// SAFETY: through a shared reference the bytes are only reached by atomics.
+unsafe impl Sync for Mapping {}
+
 impl Mapping {
     /// Zeroed pages that are shared with every process forked from now on.
     ///
