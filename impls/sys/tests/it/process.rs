@@ -16,6 +16,7 @@ fn a_process_with_threads_does_not_fork() {
 
 #[test]
 fn endings_are_told_with_real_time_signals() {
+    #[expect(clippy::zombie_processes, reason = "it is reaped by the call that is examined")]
     let spawn = |script: String| {
         let child = std::process::Command::new("sh").args(["-c", &script]).spawn().unwrap();
         Pid::from_raw(i32::try_from(child.id()).unwrap())
