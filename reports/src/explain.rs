@@ -167,3 +167,25 @@ fn standings(portrait: &Portrait, scenario: &str, mechanism: Mechanism) -> Strin
 fn feature_word(feature: Feature) -> String {
     serde_json::to_value(feature).ok().and_then(|word| word.as_str().map(str::to_owned)).unwrap_or_default()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{mechanism, scenario};
+    use crate::{Portrait, samples, style::Color};
+    use spec::Mechanism;
+
+    #[test]
+    fn a_scenario_is_explained_with_its_evidence() {
+        let portrait = Portrait::of(&samples::record());
+        let scenarios = samples::scenarios();
+        insta::assert_snapshot!("story", scenario(&scenarios[1], Some(("linux-x86_64-gnu", &portrait)), Color::Never));
+        insta::assert_snapshot!("race", scenario(&scenarios[0], None, Color::Never));
+    }
+
+    #[test]
+    fn a_mechanism_is_explained_by_what_it_promises() {
+        let portrait = Portrait::of(&samples::record());
+        let evidence = Some(("linux-x86_64-gnu", &portrait));
+        insta::assert_snapshot!(mechanism(Mechanism::Pipe, &samples::scenarios(), evidence, Color::Never));
+    }
+}

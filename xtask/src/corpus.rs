@@ -33,7 +33,8 @@ impl Corpus {
                 folder.display()
             )));
         }
-        let (scenarios, complaints) = load::directory(&folder);
+        // As a person would type it: the paths stand in messages and records.
+        let (scenarios, complaints) = load::directory(Path::new(&workspace::shown(&folder)));
         Self { scenarios, is_own: true }.unless(&complaints)
     }
 
@@ -49,7 +50,7 @@ impl Corpus {
                 scenarios.extend(loaded);
                 complaints.extend(failed);
             } else {
-                match load::file(path, &id_of_file(path)) {
+                match load::file(&id_of_file(path), path) {
                     Ok(scenario) => scenarios.push(scenario),
                     Err(failed) => complaints.push(failed),
                 }
