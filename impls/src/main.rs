@@ -1,3 +1,51 @@
-//! The reference agent.
+//! `plumbline-agent`: the reference agent. A harness starts it; it calls back on the socket named by `PLUMBLINE_SOCKET`.
 
-fn main() {}
+use harness_core::wire::SOCKET_VARIABLE;
+use std::{env, path::Path, process::ExitCode};
+
+const HELP: &str = "\
+The reference agent of Plumbline: offers pipes, queues, shared memory, sockets, semaphores and signals to a harness.
+
+Usage: plumbline-agent [--help | --version]
+
+It is not started by hand: `cargo xtask conform` does that, and tells it by the environment variable
+PLUMBLINE_SOCKET where to call back. docs/agent-protocol.md describes what the two then say to each other.
+";
+
+/// The exit status of a wrong use, and of an agent that cannot go on.
+const FAILED: u8 = 2;
+
+fn main() -> ExitCode {
+    impls_sys::process::close_inherited();
+    let arguments: Vec<_> = env::args_os().skip(1).collect();
+    match arguments.first().map(|argument| argument.to_string_lossy()).as_deref() {
+        None => start(),
+        Some("--help" | "-h") => say(HELP),
+        Some("--version" | "-V") => say(concat!("plumbline-agent ", env!("CARGO_PKG_VERSION"), "\n")),
+        Some(other) => fail(&format!("there is no argument `{other}`: try `plumbline-agent --help`")),
+    }
+}
+
+fn start() -> ExitCode {
+    let Some(socket) = env::var_os(SOCKET_VARIABLE) else {
+        return fail(&format!(
+            "{SOCKET_VARIABLE} is not set: a harness starts this program, as `cargo xtask conform` does"
+        ));
+    };
+    match impls::agent::run(Path::new(&socket)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(reason) => fail(&reason),
+    }
+}
+
+#[expect(clippy::print_stdout, reason = "help and version are what was asked for")]
+fn say(text: &str) -> ExitCode {
+    print!("{text}");
+    ExitCode::SUCCESS
+}
+
+#[expect(clippy::print_stderr, reason = "the only way to say why an agent does not start")]
+fn fail(reason: &str) -> ExitCode {
+    eprintln!("plumbline-agent: {reason}");
+    ExitCode::from(FAILED)
+}

@@ -7,7 +7,9 @@ pub mod errno;
 pub mod limits;
 pub mod load;
 pub mod operation;
+pub mod scaffold;
 pub mod scenario;
+pub mod schema;
 pub mod signal;
 pub mod vocabulary;
 

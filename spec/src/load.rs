@@ -6,7 +6,9 @@ mod decode;
 mod steps;
 mod syntax;
 
+pub(crate) use check::PLATFORMS;
 pub use complaint::{Complaint, Complaints, snippet};
+pub(crate) use decode::CLAIMS;
 
 use crate::scenario::{Scenario, Source};
 use std::{

@@ -8,6 +8,7 @@ pub mod judge;
 pub mod plan;
 pub mod stamp;
 pub mod wire;
+pub mod wire_schema;
 
 pub use finding::{Finding, InstanceReport, Judgement, Verdict};
 pub use history::{Event, History};

@@ -19,7 +19,7 @@ use std::collections::{BTreeMap, BTreeSet};
 const WITHIN_NS: std::ops::RangeInclusive<u64> = 1_000_000..=600_000_000_000;
 
 /// Platforms that `elsewhere` may name.
-const PLATFORMS: &[&str] =
+pub(crate) const PLATFORMS: &[&str] =
     &["linux", "freebsd", "macos", "netbsd", "openbsd", "illumos", "gvisor", "qemu_user", "musl", "asterinas", "redox"];
 
 /// Checks everything.

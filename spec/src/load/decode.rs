@@ -9,8 +9,8 @@ use crate::{
     Ability, Amount, Mechanism,
     operation::Timeout,
     scenario::{
-        Attach, Body, Channel, Claim, ClaimOn, Control, Elsewhere, Ending, Grade, GradedClaim, Need, Orders, Scenario,
-        Source, Span, WITHIN_DEFAULT,
+        Body, Channel, Claim, ClaimOn, Control, Elsewhere, Ending, Grade, GradedClaim, Need, Orders, Scenario, Source,
+        Span, WITHIN_DEFAULT,
     },
     vocabulary::{Feature, MECHANISMS},
 };

@@ -1,0 +1,137 @@
+//! What a channel can do, whatever mechanism it is made of: one trait an ability.
+//!
+//! A method is one call of the mechanism. It is not repeated when it is interrupted or does less than was asked: what it
+//! gave is the outcome.
+
+mod connections;
+mod counter;
+mod memory;
+mod names;
+mod queue;
+mod signals;
+mod stream;
+
+pub use connections::{Binding, Connections, Shutdown};
+pub use counter::Counter;
+pub use impls_sys::signals::{Action, Arrival};
+pub use memory::Memory;
+pub use names::{Names, Opening};
+pub use queue::{Message, Queue};
+pub use signals::Signals;
+pub use stream::Stream;
+
+use nix::errno::Errno;
+use spec::operation::End;
+use std::time::Duration;
+
+/// Why a method did not do its work.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Failure {
+    /// The call failed. That is an outcome.
+    Errno(Errno),
+    /// There is no call to make: what was asked has no meaning here. That is a problem of whoever asked.
+    Senseless(String),
+}
+
+impl From<Errno> for Failure {
+    fn from(errno: Errno) -> Self {
+        Self::Errno(errno)
+    }
+}
+
+/// What a method gave.
+pub type Result<T> = std::result::Result<T, Failure>;
+
+/// How long a call may wait.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Patience {
+    /// As long as it takes.
+    #[default]
+    Forever,
+    /// Not at all.
+    Never,
+    /// So long, from now on.
+    For(Duration),
+}
+
+/// What every channel can do. The methods that return an `Option` tell what a mechanism offers beyond its ability.
+pub trait Channel {
+    /// Closes an end, or all that this process holds.
+    ///
+    /// # Errors
+    /// As the mechanism's call.
+    fn close(&mut self, end: Option<End>) -> Result<()>;
+
+    /// Sets or clears `O_NONBLOCK` on the open file description.
+    ///
+    /// # Errors
+    /// As the mechanism's call; senseless where there is no such flag.
+    fn set_nonblocking(&mut self, _nonblocking: bool) -> Result<()> {
+        Err(Failure::Senseless("it has no O_NONBLOCK".to_owned()))
+    }
+
+    /// How it is opened and removed by name.
+    fn names(&mut self) -> Option<&mut dyn Names> {
+        None
+    }
+
+    /// How a socket is bound and connected.
+    fn binding(&mut self) -> Option<&mut dyn Binding> {
+        None
+    }
+
+    /// How connections are waited for and taken.
+    fn connections(&mut self) -> Option<&mut dyn Connections> {
+        None
+    }
+
+    /// How one direction is ended.
+    fn shutdown(&mut self) -> Option<&mut dyn Shutdown> {
+        None
+    }
+}
+
+/// What a process holds of a channel.
+pub enum Object {
+    /// Bytes without boundaries.
+    Stream(Box<dyn Stream>),
+    /// Messages with boundaries.
+    Queue(Box<dyn Queue>),
+    /// Bytes and atomic cells.
+    Memory(Box<dyn Memory>),
+    /// A counter.
+    Counter(Box<dyn Counter>),
+    /// Signals: nothing is held, every process can send and receive them.
+    Signals,
+}
+
+impl Object {
+    /// Which ability it has.
+    #[must_use]
+    pub fn ability(&self) -> spec::Ability {
+        match self {
+            Self::Stream(_) => spec::Ability::Stream,
+            Self::Queue(_) => spec::Ability::Queue,
+            Self::Memory(_) => spec::Ability::Memory,
+            Self::Counter(_) => spec::Ability::Counter,
+            Self::Signals => spec::Ability::Signals,
+        }
+    }
+
+    /// What every channel can do; `None` for signals.
+    pub fn channel(&mut self) -> Option<&mut dyn Channel> {
+        match self {
+            Self::Stream(stream) => Some(stream.as_mut()),
+            Self::Queue(queue) => Some(queue.as_mut()),
+            Self::Memory(memory) => Some(memory.as_mut()),
+            Self::Counter(counter) => Some(counter.as_mut()),
+            Self::Signals => None,
+        }
+    }
+}
+
+impl std::fmt::Debug for Object {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(formatter, "Object({})", self.ability())
+    }
+}

@@ -1,0 +1,13 @@
+//! The agent: a root that opens channels and starts processes, and the processes that do the steps.
+//!
+//! The root has one thread and forks. Everything a process says or hears goes over a connection of its own; the end of a
+//! connection is the order to die.
+
+mod control;
+mod host;
+mod meeting;
+mod process;
+mod root;
+mod team;
+
+pub use root::run;

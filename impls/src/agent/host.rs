@@ -1,0 +1,89 @@
+//! What the root says of itself and its host.
+
+use crate::registry;
+use harness_core::wire::{PROTOCOL, RootHello, capability};
+use nix::{
+    sys::utsname::uname,
+    unistd::{PathconfVar, SysconfVar, pathconf, sysconf},
+};
+use std::collections::BTreeMap;
+
+/// The name and version of this agent.
+pub(super) fn agent() -> String {
+    format!("plumbline-agent {}", env!("CARGO_PKG_VERSION"))
+}
+
+/// The root's hello.
+pub(super) fn hello() -> RootHello {
+    RootHello {
+        protocol: PROTOCOL,
+        agent: agent(),
+        mechanisms: registry::MECHANISMS
+            .iter()
+            .filter(|mechanism| mechanism.works())
+            .map(|mechanism| mechanism.which().name().to_owned())
+            .collect(),
+        capabilities: [capability::SHARED_MEETING, capability::COPIES].map(str::to_owned).to_vec(),
+        limits: limits(),
+        system: system(),
+    }
+}
+
+/// The limits of this host; what is indeterminate is absent.
+fn limits() -> BTreeMap<String, u64> {
+    spec::limits::LIMITS
+        .iter()
+        .filter_map(|limit| limit_value(limit.name).map(|value| (limit.name.to_owned(), value)))
+        .collect()
+}
+
+fn limit_value(name: &str) -> Option<u64> {
+    let of_path = |variable| pathconf("/", variable).ok().flatten();
+    let of_system = |variable| sysconf(variable).ok().flatten();
+    let value = match name {
+        "PIPE_BUF" => of_path(PathconfVar::PIPE_BUF),
+        "PATH_MAX" => of_path(PathconfVar::PATH_MAX),
+        "NAME_MAX" => of_path(PathconfVar::NAME_MAX),
+        "PAGE_SIZE" => of_system(SysconfVar::PAGE_SIZE),
+        "MQ_PRIO_MAX" => of_system(SysconfVar::MQ_PRIO_MAX),
+        "SEM_VALUE_MAX" => of_system(SysconfVar::SEM_VALUE_MAX),
+        "SIGQUEUE_MAX" => of_system(SysconfVar::SIGQUEUE_MAX),
+        "OPEN_MAX" => of_system(SysconfVar::OPEN_MAX),
+        "IOV_MAX" => of_system(SysconfVar::IOV_MAX),
+        "RTSIG_MAX" => {
+            let count = impls_sys::signals::real_time_maximum() - impls_sys::signals::real_time_minimum() + 1;
+            return u64::try_from(count).ok();
+        }
+        _ => None,
+    };
+    value.and_then(|value| u64::try_from(value).ok())
+}
+
+fn system() -> BTreeMap<String, String> {
+    let mut system = BTreeMap::new();
+    if let Ok(name) = uname() {
+        let text = |text: &std::ffi::OsStr| text.to_string_lossy().into_owned();
+        system.insert("os".to_owned(), text(name.sysname()).to_lowercase());
+        system.insert("release".to_owned(), text(name.release()));
+        system.insert("machine".to_owned(), text(name.machine()));
+    }
+    if let Some(libc) = impls_sys::system::libc_version() {
+        system.insert("libc".to_owned(), libc);
+    }
+    system
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{limit_value, limits};
+
+    #[test]
+    fn every_limit_of_the_language_is_asked_for() {
+        let known = limits();
+        for limit in spec::limits::LIMITS {
+            // Linux has them all.
+            assert_eq!(known.contains_key(limit.name), cfg!(target_os = "linux"), "{}", limit.name);
+        }
+        assert_eq!(limit_value("NO_SUCH_LIMIT"), None);
+    }
+}

@@ -1,0 +1,209 @@
+//! A process of a run: does the steps it is told to do, and writes down the beginning and the end of each.
+
+use super::{
+    control::{Control, Over},
+    meeting::{Jitter, Meetings},
+};
+use crate::{
+    clock,
+    perform::{self, Held, Performer, Problem, Work},
+};
+use harness_core::wire::{Begin, Do, End, Finished, FromAgent, Hello, Met, Outcome, ProcessHello, Steps, ToAgent};
+use nix::unistd::getpid;
+use spec::Operation;
+use std::{collections::BTreeMap, path::Path};
+
+/// The status of a process that could not do what it was told; its last message says why.
+pub(super) const FAILED: i32 = 2;
+
+/// What a process is born with.
+pub(super) struct Birth<'r> {
+    pub(super) run: u64,
+    pub(super) name: &'r str,
+    pub(super) number: u8,
+    pub(super) socket: &'r Path,
+    pub(super) meetings: &'r Meetings,
+    /// What it holds, by channel; or why it cannot have it.
+    pub(super) held: Result<BTreeMap<String, Held>, Problem>,
+}
+
+struct Process<'r> {
+    control: Control,
+    channels: BTreeMap<String, Held>,
+    performer: Performer,
+    work: Work,
+    meetings: &'r Meetings,
+}
+
+/// The life of a process. Returns its exit status.
+pub(super) fn live(birth: Birth<'_>) -> i32 {
+    let Ok(mut control) = Control::connect(birth.socket) else { return FAILED };
+    let hello = ProcessHello {
+        run: birth.run,
+        process: birth.name.to_owned(),
+        pid: getpid().as_raw(),
+        control_fd: Some(control.number()),
+    };
+    let greeted = control.send(&FromAgent::Hello(Hello::Process(hello)));
+    let channels = match (greeted, birth.held) {
+        (Ok(()), Ok(channels)) => channels,
+        (Ok(()), Err(problem)) => {
+            control.complain(&problem);
+            return FAILED;
+        }
+        (Err(_), _) => return FAILED,
+    };
+    let mut process = Process {
+        control,
+        channels,
+        performer: Performer::new(birth.number),
+        work: Work::default(),
+        meetings: birth.meetings,
+    };
+    loop {
+        match process.obey() {
+            Ok(()) => {}
+            Err(Over::Gone) => return 0,
+            Err(Over::Problem(problem)) => {
+                process.control.complain(&problem);
+                return FAILED;
+            }
+        }
+    }
+}
+
+impl Process<'_> {
+    /// Waits for one command and does it.
+    fn obey(&mut self) -> Result<(), Over> {
+        match self.control.next()? {
+            ToAgent::Peers(peers) => {
+                self.performer.pids = peers.pids;
+                Ok(())
+            }
+            ToAgent::Do(step) => self.do_step(&step),
+            ToAgent::Steps(steps) => self.do_steps(&steps),
+            ToAgent::Go(go) => {
+                Err(Problem(format!("it was let go from the meeting `{}`, where it is not", go.meeting)).into())
+            }
+            ToAgent::Open(_) | ToAgent::Close(_) => {
+                Err(Problem("it was given a command that only the root can follow".to_owned()).into())
+            }
+        }
+    }
+
+    /// A step of a story.
+    fn do_step(&mut self, step: &Do) -> Result<(), Over> {
+        if matches!(step.operation, Operation::Meet(_)) {
+            return Err(Problem("a story has no meetings".to_owned()).into());
+        }
+        self.prepare(step, 0)?;
+        self.push_begin(step.step, 0)?;
+        self.control.flush()?;
+        let outcome = self.perform(step, 0)?;
+        self.push_end(step.step, 0, outcome)?;
+        self.control.flush()
+    }
+
+    /// All steps, as often as asked for.
+    fn do_steps(&mut self, steps: &Steps) -> Result<(), Over> {
+        let mut jitter = Jitter::new(steps.seed);
+        for run in 0..steps.runs {
+            for held in self.channels.values_mut() {
+                held.begin_run();
+            }
+            self.do_run(steps, run, &mut jitter)?;
+        }
+        self.control.send(&FromAgent::Finished(Finished { runs: steps.runs }))
+    }
+
+    /// All steps once.
+    ///
+    /// What can be said before a meeting is said there: nothing but a clock reading lies between the release and the call. So the
+    /// beginning of a step after a meeting stands before the meeting, and ends are sent along with the next beginning.
+    fn do_run(&mut self, steps: &Steps, run: u32, jitter: &mut Jitter) -> Result<(), Over> {
+        self.announce(steps.steps.first(), run)?;
+        self.meet(steps, "start", run, jitter)?;
+        for (index, step) in steps.steps.iter().enumerate() {
+            let next = steps.steps.get(index + 1);
+            let outcome = if let Operation::Meet(meeting) = &step.operation {
+                self.announce(next, run)?;
+                self.work.began = clock::now();
+                self.meet(steps, &meeting.meeting, run, jitter)?;
+                self.work.ended = clock::now();
+                Outcome::Done
+            } else {
+                self.perform(step, run)?
+            };
+            self.push_end(step.step, run, outcome)?;
+            if !matches!(step.operation, Operation::Meet(_)) && next.is_some() {
+                self.announce(next, run)?;
+                self.control.flush()?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Makes the next step ready and puts its beginning into the journal.
+    fn announce(&mut self, step: Option<&Do>, run: u32) -> Result<(), Over> {
+        if let Some(step) = step {
+            self.prepare(step, run)?;
+            self.push_begin(step.step, run)?;
+        }
+        Ok(())
+    }
+
+    /// Sends the journal so far, then waits for the others.
+    fn meet(&mut self, steps: &Steps, meeting: &str, run: u32, jitter: &mut Jitter) -> Result<(), Over> {
+        let place = steps.meetings.iter().enumerate().find(|(_, (name, _))| *name == meeting);
+        let Some((index, (_, parties))) = place else {
+            return Err(Problem(format!("it was told of no meeting `{meeting}`")).into());
+        };
+        let delay_ns = jitter.draw_ns(run);
+        if steps.shared_meeting {
+            self.control.flush()?;
+            self.meetings.meet(index, *parties)?;
+        } else {
+            self.control.send(&FromAgent::Met(Met { meeting: meeting.to_owned(), run }))?;
+            match self.control.next()? {
+                ToAgent::Go(go) if go.meeting == meeting => {}
+                _ => {
+                    return Err(
+                        Problem(format!("it waits at the meeting `{meeting}` and was told something else")).into()
+                    );
+                }
+            }
+        }
+        Jitter::spin(delay_ns);
+        Ok(())
+    }
+
+    fn prepare(&mut self, step: &Do, run: u32) -> Result<(), Problem> {
+        let copy = self.copy_of(step, run)?;
+        let held = step.channel.as_ref().and_then(|channel| self.channels.get_mut(channel));
+        perform::prepare(&step.operation, held, copy, &self.performer, &mut self.work)
+    }
+
+    fn perform(&mut self, step: &Do, run: u32) -> Result<Outcome, Problem> {
+        let copy = self.copy_of(step, run)?;
+        let held = step.channel.as_ref().and_then(|channel| self.channels.get_mut(channel));
+        perform::perform(&step.operation, held, copy, &mut self.performer, &mut self.work)
+    }
+
+    /// Which copy of its channel a step is about.
+    fn copy_of(&self, step: &Do, run: u32) -> Result<usize, Problem> {
+        let Some(channel) = &step.channel else { return Ok(0) };
+        let held = self.channels.get(channel).ok_or_else(|| {
+            Problem(format!("it was told to {} on `{channel}`, of which it holds nothing", step.operation.name()))
+        })?;
+        Ok(run as usize % held.copies().max(1))
+    }
+
+    fn push_begin(&mut self, step: u32, run: u32) -> Result<(), Problem> {
+        self.control.push(&FromAgent::Begin(Begin { step, run, at: clock::now() }))
+    }
+
+    fn push_end(&mut self, step: u32, run: u32, outcome: Outcome) -> Result<(), Problem> {
+        let Work { began, ended, .. } = self.work;
+        self.control.push(&FromAgent::End(End { step, run, began, ended, outcome }))
+    }
+}

@@ -1,0 +1,281 @@
+//! The processes and channels of one run, as the root has them: opened, started, reaped, removed.
+
+use super::{
+    meeting::Meetings,
+    process::{self, Birth},
+};
+use crate::{
+    mechanism::{Mechanism, OpenError, Opened, Place},
+    perform::{Held, Problem},
+    registry, signal_name,
+};
+use harness_core::wire::{HeldEnd, Hold, Open, OpenProcess, ProcessEnding, RefusalClass, Refused};
+use impls_sys::process::{Ending, fork, reap, reset_signals};
+use nix::{
+    errno::Errno,
+    sys::signal::Signal,
+    unistd::{Pid, getpid, getppid},
+};
+use spec::scenario::Attach;
+use std::{collections::BTreeMap, fs, path::Path};
+
+/// How many copies of all channels together a run may have.
+const CHANNELS_MAX: u64 = 4_096;
+
+/// One run.
+pub(super) struct Team {
+    pub(super) run: u64,
+    mechanism: &'static dyn Mechanism,
+    places: Vec<Place>,
+    children: Vec<Child>,
+    /// How many descriptors the root had before.
+    descriptors: Option<usize>,
+}
+
+struct Child {
+    name: String,
+    pid: Pid,
+    ended: bool,
+}
+
+/// A channel with its copies, opened and not yet held by anybody.
+struct OpenedChannel {
+    name: String,
+    stamped: bool,
+    copies: Vec<Box<dyn Opened>>,
+}
+
+/// Why a run was not opened.
+pub(super) enum NotOpened {
+    /// The system does not allow it: nothing was left behind.
+    Refused(Refused),
+    /// The harness asked for what makes no sense.
+    Problem(Problem),
+}
+
+impl Team {
+    /// Opens the channels and starts the processes. `leave` is what a child does first: it gives up what is the root's.
+    pub(super) fn open(open: &Open, socket: &Path, leave: &mut dyn FnMut()) -> Result<Self, NotOpened> {
+        let descriptors = descriptor_count();
+        let refuse = |class, reason| NotOpened::Refused(Refused { run: open.run, class, reason });
+        let Some(mechanism) = registry::find(open.mechanism) else {
+            return Err(refuse(RefusalClass::Unsupported, format!("this agent does not offer {}", open.mechanism)));
+        };
+        check(open).map_err(NotOpened::Problem)?;
+        let mut team = Self { run: open.run, mechanism, places: places(open), children: Vec::new(), descriptors };
+        let started = team.open_channels(open).and_then(|mut channels| {
+            let meetings = Meetings::new(processors(open)).map_err(OpenError::of("mmap"))?;
+            for process in &open.processes {
+                let pid =
+                    start(open, process, socket, &meetings, &mut channels, leave).map_err(OpenError::of("fork"))?;
+                team.children.push(Child { name: process.name.clone(), pid, ended: false });
+            }
+            Ok(())
+        });
+        match started {
+            Ok(()) => Ok(team),
+            Err(error) => {
+                let class = class_of(&error);
+                team.close();
+                Err(refuse(class, format!("{} on {}", error, open.mechanism)))
+            }
+        }
+    }
+
+    fn open_channels(&self, open: &Open) -> Result<Vec<OpenedChannel>, OpenError> {
+        let mut places = self.places.iter();
+        open.channels
+            .iter()
+            .map(|channel| {
+                let copies = places
+                    .by_ref()
+                    .take(open.copies as usize)
+                    .map(|place| match open.attach {
+                        Attach::Inherit => self.mechanism.open(place, &channel.options),
+                        Attach::ByName => self.mechanism.prepare(place, &channel.options),
+                    })
+                    .collect::<Result<_, _>>()?;
+                Ok(OpenedChannel { name: channel.name.clone(), stamped: channel.stamped, copies })
+            })
+            .collect()
+    }
+
+    /// Whether this process is one of the run; notes that it has ended. Returns its name and how it ended, for the harness.
+    pub(super) fn note_end(&mut self, pid: Pid, ending: Ending) -> Option<(String, ProcessEnding)> {
+        let child = self.children.iter_mut().find(|child| child.pid == pid && !child.ended)?;
+        child.ended = true;
+        Some((child.name.clone(), describe(ending)))
+    }
+
+    /// Ends the processes that are left, and removes every name that the run may have made. Returns who ended now, and how.
+    pub(super) fn close(&mut self) -> Vec<(String, ProcessEnding)> {
+        let left: Vec<Pid> = self.children.iter().filter(|child| !child.ended).map(|child| child.pid).collect();
+        for pid in &left {
+            let _ = impls_sys::signals::send(*pid, libc::SIGKILL);
+        }
+        let mut ended = Vec::new();
+        for pid in left {
+            // A wait for a child that was killed ends; it is repeated where something interrupts it.
+            let reaped = loop {
+                match reap(Some(pid), true) {
+                    Err(Errno::EINTR) => {}
+                    reaped => break reaped,
+                }
+            };
+            if let Ok(Some((pid, ending))) = reaped {
+                ended.extend(self.note_end(pid, ending));
+            }
+        }
+        for place in &self.places {
+            self.mechanism.remove(place);
+        }
+        ended
+    }
+
+    /// What the root has more than before the run, as a person would say it. To be asked when the run is closed.
+    pub(super) fn leaked(&self) -> Vec<String> {
+        match (self.descriptors, descriptor_count()) {
+            (Some(before), Some(now)) if now > before => vec![format!("{} descriptors of the root", now - before)],
+            _ => Vec::new(),
+        }
+    }
+}
+
+/// Whether an order to open makes sense.
+fn check(open: &Open) -> Result<(), Problem> {
+    let channels = open.channels.len() as u64 * u64::from(open.copies);
+    if open.copies == 0 || channels > CHANNELS_MAX {
+        return Err(Problem(format!(
+            "{} copies of {} channels were asked for: 1 to {CHANNELS_MAX} in all can be had",
+            open.copies,
+            open.channels.len()
+        )));
+    }
+    for process in &open.processes {
+        if process.number == 0 || process.number > 15 {
+            return Err(Problem(format!("`{}` has the number {}: stamps have 1 to 15", process.name, process.number)));
+        }
+        if let Some(hold) =
+            process.holds.iter().find(|hold| open.channels.iter().all(|channel| channel.name != hold.channel))
+        {
+            return Err(Problem(format!("`{}` is to hold `{}`, which is no channel", process.name, hold.channel)));
+        }
+    }
+    Ok(())
+}
+
+fn places(open: &Open) -> Vec<Place> {
+    let of_channel = |channel: &str| {
+        let channel = channel.to_owned();
+        (0..open.copies).map(move |copy| Place {
+            directory: open.directory.clone().into(),
+            prefix: open.prefix.clone(),
+            channel: channel.clone(),
+            copy,
+        })
+    };
+    open.channels.iter().flat_map(|channel| of_channel(&channel.name)).collect()
+}
+
+/// How many processors the processes have together.
+fn processors(open: &Open) -> usize {
+    if open.processors.is_empty() {
+        std::thread::available_parallelism().map_or(1, usize::from)
+    } else {
+        open.processors.len()
+    }
+}
+
+/// Starts a process. It takes its ends from its own copy of the channels; the root keeps all of them for the next.
+fn start(
+    open: &Open,
+    process: &OpenProcess,
+    socket: &Path,
+    meetings: &Meetings,
+    channels: &mut Vec<OpenedChannel>,
+    leave: &mut dyn FnMut(),
+) -> impls_sys::Result<Pid> {
+    let root = getpid();
+    fork(|| {
+        leave();
+        if reset_signals().is_err() || !die_with(root) {
+            return process::FAILED;
+        }
+        let held = hold(open, process, std::mem::take(channels));
+        process::live(Birth { run: open.run, name: &process.name, number: process.number, socket, meetings, held })
+    })
+}
+
+/// Sees to it that this process does not survive its root. Returns whether the root still lives.
+fn die_with(root: Pid) -> bool {
+    #[cfg(target_os = "linux")]
+    if nix::sys::prctl::set_pdeathsig(Signal::SIGKILL).is_err() {
+        return false;
+    }
+    #[cfg(not(target_os = "linux"))]
+    let _ = Signal::SIGKILL;
+    // It may have died before that.
+    getppid() == root
+}
+
+/// What a process holds of the channels; everything else is closed.
+fn hold(open: &Open, process: &OpenProcess, channels: Vec<OpenedChannel>) -> Result<BTreeMap<String, Held>, Problem> {
+    let mut held = BTreeMap::new();
+    for channel in channels {
+        let end = match open.attach {
+            Attach::ByName => Some(HeldEnd::Both),
+            Attach::Inherit => end_of(&process.holds, &channel.name),
+        };
+        let Some(end) = end else { continue };
+        let copies = channel
+            .copies
+            .into_iter()
+            .map(|copy| copy.hold(end))
+            .collect::<Result<Vec<_>, _>>()
+            .map_err(|failure| Problem(format!("cannot hold `{}` ({end:?}): {failure:?}", channel.name)))?;
+        held.insert(channel.name, Held::new(open.mechanism, channel.stamped, copies));
+    }
+    Ok(held)
+}
+
+/// The end of a channel that a process holds; two different ones are both.
+fn end_of(holds: &[Hold], channel: &str) -> Option<HeldEnd> {
+    let ends = holds.iter().filter(|hold| hold.channel == channel).map(|hold| hold.end);
+    ends.reduce(|one, other| if one == other { one } else { HeldEnd::Both })
+}
+
+/// Why the system does not let us open.
+fn class_of(error: &OpenError) -> RefusalClass {
+    match error.errno {
+        Errno::ENOSYS | Errno::ENOTSUP | Errno::EAFNOSUPPORT | Errno::EPROTONOSUPPORT | Errno::ENODEV => {
+            RefusalClass::Unsupported
+        }
+        Errno::EACCES
+        | Errno::EPERM
+        | Errno::EMFILE
+        | Errno::ENFILE
+        | Errno::ENOSPC
+        | Errno::ENOMEM
+        | Errno::EAGAIN => RefusalClass::Privilege,
+        // What a queue may be is limited for users without privilege, and this is how it says so.
+        Errno::EINVAL if error.call == "mq_open" => RefusalClass::Privilege,
+        _ => RefusalClass::Fault,
+    }
+}
+
+/// An ending in the words of the protocol.
+fn describe(ending: Ending) -> ProcessEnding {
+    match ending {
+        Ending::Status(status) => ProcessEnding::Status(status),
+        Ending::Signal(number) => match signal_name::name(number) {
+            Some(signal) => ProcessEnding::Signal(signal),
+            // As shells have it.
+            None => ProcessEnding::Status(128 + number),
+        },
+    }
+}
+
+/// How many descriptors this process has open, where the system tells.
+fn descriptor_count() -> Option<usize> {
+    fs::read_dir("/proc/self/fd").ok().map(Iterator::count)
+}

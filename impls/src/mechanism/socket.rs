@@ -1,0 +1,433 @@
+//! What the sockets of six mechanisms share: pairs, addresses, and the ends that a process holds.
+
+use super::{OpenError, Opened, no_such_end};
+use crate::ability::{
+    Binding, Channel, Connections, Failure, Message, Names, Object, Opening, Patience, Queue, Result, Shutdown, Stream,
+};
+use harness_core::wire::HeldEnd;
+use impls_sys::descriptor::Descriptor;
+use nix::{
+    errno::Errno,
+    sys::socket::{
+        AddressFamily, Backlog, MsgFlags, SockFlag, SockType, SockaddrIn, UnixAddr, bind, connect, getsockname, listen,
+        recv, recvmsg, send, setsockopt, shutdown, socket, socketpair, sockopt::TcpNoDelay,
+    },
+    unistd::unlink,
+};
+use spec::operation::{Direction, End};
+use std::{
+    io::IoSliceMut,
+    os::fd::{AsRawFd as _, OwnedFd},
+    path::PathBuf,
+    sync::atomic::{AtomicU16, Ordering},
+};
+
+/// A buffer that takes every message of a local socket or of UDP, with the system's usual limits: bytes.
+const MESSAGE_SIZE_MAX: usize = 256 << 10;
+
+/// The kinds of socket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    UnixStream,
+    UnixDatagram,
+    UnixSeqpacket,
+    Tcp,
+    Udp,
+}
+
+impl Kind {
+    fn family(self) -> AddressFamily {
+        match self {
+            Self::UnixStream | Self::UnixDatagram | Self::UnixSeqpacket => AddressFamily::Unix,
+            Self::Tcp | Self::Udp => AddressFamily::Inet,
+        }
+    }
+
+    fn socket_type(self) -> SockType {
+        match self {
+            Self::UnixStream | Self::Tcp => SockType::Stream,
+            Self::UnixDatagram | Self::Udp => SockType::Datagram,
+            Self::UnixSeqpacket => SockType::SeqPacket,
+        }
+    }
+
+    fn is_datagram(self) -> bool {
+        self.socket_type() == SockType::Datagram
+    }
+
+    fn is_stream(self) -> bool {
+        self.socket_type() == SockType::Stream
+    }
+
+    /// `socket()`. Small segments are not held back: what one step writes the next one reads.
+    pub(super) fn make(self) -> impls_sys::Result<OwnedFd> {
+        let made = socket(self.family(), self.socket_type(), SockFlag::SOCK_CLOEXEC, None)?;
+        if self == Self::Tcp {
+            setsockopt(&made, TcpNoDelay, &true)?;
+        }
+        Ok(made)
+    }
+
+    /// Whether this system has it.
+    pub(super) fn works(self) -> bool {
+        match self.family() {
+            AddressFamily::Inet => self.make().is_ok_and(|made| bind_to(&made, &Address::Loopback(0)).is_ok()),
+            _ => self.make().is_ok(),
+        }
+    }
+
+    /// A connected pair of local sockets.
+    pub(super) fn pair(self) -> std::result::Result<OpenSockets, OpenError> {
+        let (first, second) = socketpair(self.family(), self.socket_type(), None, SockFlag::SOCK_CLOEXEC)
+            .map_err(OpenError::of("socketpair"))?;
+        Ok(OpenSockets { kind: self, first, second })
+    }
+}
+
+/// Where a socket has its name.
+#[derive(Clone, Debug)]
+pub(super) enum Address {
+    Path(PathBuf),
+    /// A port of 127.0.0.1.
+    Loopback(u16),
+}
+
+pub(super) fn bind_to(socket: &OwnedFd, address: &Address) -> impls_sys::Result<()> {
+    match address {
+        Address::Path(path) => bind(socket.as_raw_fd(), &UnixAddr::new(path)?),
+        Address::Loopback(port) => bind(socket.as_raw_fd(), &SockaddrIn::new(127, 0, 0, 1, *port)),
+    }
+}
+
+pub(super) fn connect_to(number: i32, address: &Address) -> impls_sys::Result<()> {
+    match address {
+        Address::Path(path) => connect(number, &UnixAddr::new(path)?),
+        Address::Loopback(port) => connect(number, &SockaddrIn::new(127, 0, 0, 1, *port)),
+    }
+}
+
+/// The port that a socket was bound to.
+pub(super) fn port_of(socket: &OwnedFd) -> impls_sys::Result<u16> {
+    getsockname::<SockaddrIn>(socket.as_raw_fd()).map(|address| address.port())
+}
+
+/// A port that was free just now, below those that the system gives to connecting sockets by itself.
+///
+/// It cannot be held for the process that is to bind it: a second socket on it would change what `bind()` gives. In
+/// a network name space of its own nobody else takes it.
+pub(super) fn free_port(kind: Kind) -> std::result::Result<u16, OpenError> {
+    const FIRST: u16 = 20_000;
+    const COUNT: u16 = 10_000;
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    let mut result = Err(OpenError { call: "bind", errno: Errno::EADDRINUSE });
+    for _ in 0..COUNT {
+        let port = FIRST + NEXT.fetch_add(1, Ordering::Relaxed) % COUNT;
+        let made = kind.make().map_err(OpenError::of("socket"))?;
+        match bind_to(&made, &Address::Loopback(port)) {
+            Ok(()) => return Ok(port),
+            Err(Errno::EADDRINUSE | Errno::EACCES) => {}
+            Err(errno) => {
+                result = Err(OpenError { call: "bind", errno });
+                break;
+            }
+        }
+    }
+    result
+}
+
+/// Two connected sockets that a root has opened.
+pub(super) struct OpenSockets {
+    pub(super) kind: Kind,
+    /// Writers of a one-way channel share it.
+    pub(super) first: OwnedFd,
+    /// Readers of a one-way channel share it.
+    pub(super) second: OwnedFd,
+}
+
+impl Opened for OpenSockets {
+    fn hold(self: Box<Self>, end: HeldEnd) -> Result<Object> {
+        let kind = self.kind;
+        let sockets = match end {
+            HeldEnd::First => Sockets { reading: self.first.into(), two_way: true, ..Sockets::new(kind, None) },
+            HeldEnd::Second => Sockets { reading: self.second.into(), two_way: true, ..Sockets::new(kind, None) },
+            HeldEnd::Read => Sockets { reading: self.second.into(), ..Sockets::new(kind, None) },
+            HeldEnd::Write => Sockets { writing: self.first.into(), ..Sockets::new(kind, None) },
+            HeldEnd::Both => {
+                Sockets { reading: self.second.into(), writing: self.first.into(), ..Sockets::new(kind, None) }
+            }
+        };
+        Ok(sockets.into_object())
+    }
+}
+
+/// A name at which processes bind and connect for themselves.
+pub(super) struct PreparedSocket {
+    pub(super) kind: Kind,
+    pub(super) address: Address,
+}
+
+impl Opened for PreparedSocket {
+    fn hold(self: Box<Self>, end: HeldEnd) -> Result<Object> {
+        match end {
+            HeldEnd::First | HeldEnd::Second => Err(no_such_end(end)),
+            _ => Ok(Sockets::new(self.kind, Some(self.address)).into_object()),
+        }
+    }
+}
+
+/// The sockets of a channel that a process holds.
+#[derive(Debug)]
+struct Sockets {
+    kind: Kind,
+    reading: Descriptor,
+    writing: Descriptor,
+    /// Whether the reading socket is written to as well.
+    two_way: bool,
+    listener: Descriptor,
+    /// Connections that were accepted before the one in use: they live until the process ends, as in a server.
+    earlier: Vec<Descriptor>,
+    /// A socket whose `connect()` did not wait or was interrupted.
+    connecting: Descriptor,
+    address: Option<Address>,
+}
+
+impl Sockets {
+    fn new(kind: Kind, address: Option<Address>) -> Self {
+        Self {
+            kind,
+            reading: Descriptor::none(),
+            writing: Descriptor::none(),
+            two_way: address.is_some(),
+            listener: Descriptor::none(),
+            earlier: Vec::new(),
+            connecting: Descriptor::none(),
+            address,
+        }
+    }
+
+    fn into_object(self) -> Object {
+        if self.kind.is_stream() { Object::Stream(Box::new(self)) } else { Object::Queue(Box::new(self)) }
+    }
+
+    fn writer(&self) -> &Descriptor {
+        if self.two_way { &self.reading } else { &self.writing }
+    }
+
+    fn held(&mut self) -> impl Iterator<Item = &mut Descriptor> {
+        [&mut self.reading, &mut self.writing, &mut self.listener, &mut self.connecting]
+            .into_iter()
+            .chain(&mut self.earlier)
+            .filter(|descriptor| descriptor.is_open())
+    }
+
+    fn address(&self) -> Result<&Address> {
+        self.address.as_ref().ok_or_else(|| Failure::Senseless("it was inherited and has no name".to_owned()))
+    }
+
+    /// Takes a connection into use; the one before stays open.
+    fn use_connection(&mut self, connection: Descriptor) {
+        let before = std::mem::replace(&mut self.reading, connection);
+        if before.is_open() {
+            self.earlier.push(before);
+        }
+    }
+}
+
+/// Makes a call with `O_NONBLOCK` set around it, where the call has no flag for that.
+fn without_waiting<T>(
+    descriptor: &Descriptor,
+    nonblocking: bool,
+    call: impl FnOnce() -> impls_sys::Result<T>,
+) -> impls_sys::Result<T> {
+    if !nonblocking {
+        return call();
+    }
+    let before = descriptor.set_nonblocking(true)?;
+    let result = call();
+    if !before {
+        descriptor.set_nonblocking(false)?;
+    }
+    result
+}
+
+fn flags(nonblocking: bool, peek: bool) -> MsgFlags {
+    let mut flags = MsgFlags::empty();
+    flags.set(MsgFlags::MSG_DONTWAIT, nonblocking);
+    flags.set(MsgFlags::MSG_PEEK, peek);
+    flags
+}
+
+/// Whether a call is not to wait; sockets of these kinds have no timeouts.
+fn nonblocking(patience: Patience) -> Result<bool> {
+    match patience {
+        Patience::Forever => Ok(false),
+        Patience::Never => Ok(true),
+        Patience::For(_) => Err(Failure::Senseless("its calls take no timeout".to_owned())),
+    }
+}
+
+impl Channel for Sockets {
+    fn close(&mut self, end: Option<End>) -> Result<()> {
+        match end {
+            Some(End::Listener) => Ok(self.listener.close()?),
+            Some(End::Write) if !self.two_way => Ok(self.writing.close()?),
+            Some(End::Read | End::Write) => Ok(self.reading.close()?),
+            None => {
+                let mut result = None;
+                for descriptor in self.held() {
+                    let closed = descriptor.close();
+                    result = result.or(Some(closed));
+                }
+                self.earlier.clear();
+                // Where nothing is held the system says so.
+                Ok(result.unwrap_or_else(|| Descriptor::none().close())?)
+            }
+        }
+    }
+
+    fn set_nonblocking(&mut self, nonblocking: bool) -> Result<()> {
+        let mut any = false;
+        for descriptor in self.held() {
+            descriptor.set_nonblocking(nonblocking)?;
+            any = true;
+        }
+        if any { Ok(()) } else { Err(Errno::EBADF.into()) }
+    }
+
+    fn names(&mut self) -> Option<&mut dyn Names> {
+        if self.address.is_some() { Some(self) } else { None }
+    }
+
+    fn binding(&mut self) -> Option<&mut dyn Binding> {
+        if self.address.is_some() { Some(self) } else { None }
+    }
+
+    fn connections(&mut self) -> Option<&mut dyn Connections> {
+        if self.address.is_some() && !self.kind.is_datagram() { Some(self) } else { None }
+    }
+
+    fn shutdown(&mut self) -> Option<&mut dyn Shutdown> {
+        if self.kind.is_datagram() { None } else { Some(self) }
+    }
+}
+
+impl Stream for Sockets {
+    fn write(&mut self, bytes: &[u8], nonblocking: bool) -> Result<usize> {
+        let writer = self.writer();
+        // Without MSG_NOSIGNAL: SIGPIPE is part of what is examined.
+        Ok(if nonblocking { send(writer.number(), bytes, MsgFlags::MSG_DONTWAIT) } else { writer.write(bytes) }?)
+    }
+
+    fn read(&mut self, buffer: &mut [u8], nonblocking: bool, peek: bool) -> Result<usize> {
+        Ok(if nonblocking || peek {
+            recv(self.reading.number(), buffer, flags(nonblocking, peek))
+        } else {
+            self.reading.read(buffer)
+        }?)
+    }
+}
+
+impl Queue for Sockets {
+    fn send(&mut self, bytes: &[u8], priority: Option<u32>, patience: Patience) -> Result<usize> {
+        if priority.is_some() {
+            return Err(Failure::Senseless("its messages have no priority".to_owned()));
+        }
+        Ok(send(self.writer().number(), bytes, flags(nonblocking(patience)?, false))?)
+    }
+
+    fn receive(&mut self, buffer: &mut [u8], patience: Patience, peek: bool) -> Result<Message> {
+        let flags = flags(nonblocking(patience)?, peek);
+        let asked = buffer.len();
+        let mut pieces = [IoSliceMut::new(buffer)];
+        let received = recvmsg::<()>(self.reading.number(), &mut pieces, None, flags)?;
+        Ok(Message {
+            length: received.bytes,
+            priority: None,
+            truncated: received.flags.contains(MsgFlags::MSG_TRUNC),
+            // On a SOCK_SEQPACKET socket Linux tells an empty message and the end apart in no way.
+            ended: received.bytes == 0 && asked > 0 && !self.kind.is_datagram(),
+        })
+    }
+
+    fn message_size_max(&self) -> usize {
+        MESSAGE_SIZE_MAX
+    }
+}
+
+impl Names for Sockets {
+    fn open(&mut self, _: Opening) -> Result<()> {
+        Err(Failure::Senseless("sockets are not opened: use bind and connect".to_owned()))
+    }
+
+    fn unlink(&mut self) -> Result<()> {
+        match self.address()? {
+            Address::Path(path) => Ok(unlink(path)?),
+            Address::Loopback(_) => Err(Failure::Senseless("a port has no name to remove".to_owned())),
+        }
+    }
+}
+
+impl Binding for Sockets {
+    fn bind(&mut self) -> Result<()> {
+        let made = self.kind.make()?;
+        bind_to(&made, self.address()?)?;
+        if self.kind.is_datagram() {
+            self.reading = made.into();
+        } else {
+            self.listener = made.into();
+        }
+        Ok(())
+    }
+
+    fn connect(&mut self, nonblocking: bool) -> Result<()> {
+        let address = self.address()?.clone();
+        if self.kind.is_datagram() {
+            if !self.reading.is_open() {
+                self.reading = self.kind.make()?.into();
+            }
+            return Ok(connect_to(self.reading.number(), &address)?);
+        }
+        let made = if self.connecting.is_open() {
+            std::mem::take(&mut self.connecting)
+        } else {
+            Descriptor::from(self.kind.make()?)
+        };
+        match without_waiting(&made, nonblocking, || connect_to(made.number(), &address)) {
+            Ok(()) => self.use_connection(made),
+            Err(errno) => {
+                if matches!(errno, Errno::EINPROGRESS | Errno::EALREADY | Errno::EINTR) {
+                    self.connecting = made;
+                }
+                return Err(errno.into());
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Connections for Sockets {
+    fn listen(&mut self, backlog: i32) -> Result<()> {
+        // nix refuses what the system would cut to its own maximum.
+        let backlog = Backlog::new(backlog).unwrap_or(Backlog::MAXCONN);
+        Ok(self.listener.with(|listener| listen(listener, backlog))?)
+    }
+
+    fn accept(&mut self, nonblocking: bool) -> Result<()> {
+        let connection = without_waiting(&self.listener, nonblocking, || self.listener.accept())?;
+        self.use_connection(connection);
+        Ok(())
+    }
+}
+
+impl Shutdown for Sockets {
+    fn shutdown(&mut self, direction: Direction) -> Result<()> {
+        use nix::sys::socket::Shutdown as How;
+        let (descriptor, how) = match direction {
+            Direction::Read => (&self.reading, How::Read),
+            Direction::Write => (self.writer(), How::Write),
+            Direction::Both if self.reading.is_open() => (&self.reading, How::Both),
+            Direction::Both => (self.writer(), How::Both),
+        };
+        Ok(shutdown(descriptor.number(), how)?)
+    }
+}

@@ -1,0 +1,557 @@
+//! The one function that joins a step to an ability: [`perform`].
+//!
+//! What can be done before the call ([`prepare`]) and after it (making sense of what was received) is kept out of the time
+//! between the two clock readings around it.
+
+mod data;
+mod signals;
+
+use crate::{
+    ability::{Counter, Failure, Memory, Object, Opening, Patience, Queue, Result, Stream},
+    clock, errno,
+    mechanism::ProcessSignals,
+};
+use harness_core::{
+    stamp::{self, Decoder},
+    wire::{Outcome, Received},
+};
+use nix::errno::Errno;
+use spec::{
+    Mechanism, Operation,
+    operation::{self, Timeout, Until},
+    vocabulary::Feature,
+};
+use std::{collections::BTreeMap, time::Duration};
+
+/// A read without a size asks for so many bytes.
+const READ_SIZE: u64 = 64 << 10;
+
+/// A `fill` gives up after so many calls: where the system takes everything, it would never end.
+const FILL_CALLS_MAX: u64 = 1 << 24;
+
+/// The longest payload or buffer: bytes.
+const SIZE_MAX: u64 = 1 << 30;
+
+/// What an agent cannot do, as a person would say it. The run is faulty.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem(pub String);
+
+impl std::fmt::Display for Problem {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str(&self.0)
+    }
+}
+
+/// What a process holds of a channel.
+#[derive(Debug)]
+pub struct Held {
+    mechanism: Mechanism,
+    stamped: bool,
+    copies: Vec<Object>,
+    /// How many messages this process has sent on it in this run.
+    sent: u32,
+    /// What it has received of it in this run.
+    decoder: Decoder,
+}
+
+impl Held {
+    /// The copies of a channel, one a run.
+    #[must_use]
+    pub fn new(mechanism: Mechanism, stamped: bool, copies: Vec<Object>) -> Self {
+        Self { mechanism, stamped, copies, sent: 0, decoder: Decoder::new() }
+    }
+
+    /// How many copies there are.
+    #[must_use]
+    pub fn copies(&self) -> usize {
+        self.copies.len()
+    }
+
+    /// Begins a run: messages are counted from 0 again.
+    pub fn begin_run(&mut self) {
+        self.sent = 0;
+        self.decoder = Decoder::new();
+    }
+}
+
+/// Who performs.
+#[derive(Debug)]
+pub struct Performer {
+    /// The number in its stamps.
+    pub number: u8,
+    /// The process ids of all processes of the run, by name.
+    pub pids: BTreeMap<String, i32>,
+    /// Its signals.
+    pub signals: ProcessSignals,
+    /// How the steps spelled the signals they named, by number: reports use the same words.
+    pub spellings: BTreeMap<i32, spec::Signal>,
+}
+
+impl Performer {
+    /// One who knows nobody yet.
+    #[must_use]
+    pub fn new(number: u8) -> Self {
+        Self { number, pids: BTreeMap::new(), signals: ProcessSignals, spellings: BTreeMap::new() }
+    }
+}
+
+/// Buffers that live from step to step, and the times of the last call.
+#[derive(Debug, Default)]
+pub struct Work {
+    payload: Vec<u8>,
+    buffer: Vec<u8>,
+    /// When the last call began: nanoseconds of `CLOCK_MONOTONIC`.
+    pub began: u64,
+    /// When it returned.
+    pub ended: u64,
+}
+
+impl Work {
+    /// Makes a call and notes when.
+    fn timed<T>(&mut self, call: impl FnOnce(&[u8], &mut [u8]) -> T) -> T {
+        let Self { payload, buffer, began, ended } = self;
+        *began = clock::now();
+        let result = call(payload, buffer);
+        *ended = clock::now();
+        result
+    }
+
+    /// An event that is no call.
+    fn instant(&mut self) {
+        self.began = clock::now();
+        self.ended = self.began;
+    }
+}
+
+/// Makes ready what a step needs: the bytes to send, a buffer to receive into.
+///
+/// # Errors
+/// Where the step makes no sense for this channel.
+pub fn prepare(
+    operation: &Operation<u64>,
+    held: Option<&mut Held>,
+    copy: usize,
+    performer: &Performer,
+    work: &mut Work,
+) -> std::result::Result<(), Problem> {
+    if let Some(held) = &held {
+        offered(operation, held.mechanism)?;
+    }
+    let sent = held.as_ref().map_or(0, |held| held.sent);
+    match operation {
+        Operation::Write(operation::Write { text, size, .. }) | Operation::Send(operation::Send { text, size, .. }) => {
+            load_payload(work, text.as_deref(), *size, performer.number, sent)
+        }
+        Operation::Fill(fill) => load_payload(work, None, Some(fill.size.unwrap_or(1)), performer.number, sent),
+        Operation::Store(operation::Store { text: Some(text), .. }) => load_payload(work, Some(text), None, 0, 0),
+        Operation::Read(read) => make_buffer(work, read.size.unwrap_or(READ_SIZE)),
+        Operation::Load(operation::Load { size: Some(size), .. }) => make_buffer(work, *size),
+        Operation::Receive(receive) => {
+            let largest = match held.and_then(|held| held.copies.get_mut(copy)) {
+                Some(Object::Queue(queue)) => queue.message_size_max() as u64,
+                _ => READ_SIZE,
+            };
+            make_buffer(work, receive.size.unwrap_or(largest))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn load_payload(
+    work: &mut Work,
+    text: Option<&str>,
+    size: Option<u64>,
+    number: u8,
+    message: u32,
+) -> std::result::Result<(), Problem> {
+    work.payload.clear();
+    if let Some(text) = text {
+        work.payload.extend_from_slice(text.as_bytes());
+        return Ok(());
+    }
+    let size = checked_size(size.unwrap_or(0))?;
+    work.payload.resize(size, 0);
+    stamp::fill(number, message, &mut work.payload);
+    Ok(())
+}
+
+fn make_buffer(work: &mut Work, size: u64) -> std::result::Result<(), Problem> {
+    let size = checked_size(size)?;
+    work.buffer.resize(size, 0);
+    Ok(())
+}
+
+fn checked_size(size: u64) -> std::result::Result<usize, Problem> {
+    usize::try_from(size)
+        .ok()
+        .filter(|_| size <= SIZE_MAX)
+        .ok_or_else(|| Problem(format!("a buffer of {size} bytes is too large for this agent ({SIZE_MAX} at most)")))
+}
+
+/// Whether the mechanism offers what the step asks for: the loader has seen to that, but an agent trusts nobody.
+fn offered(operation: &Operation<u64>, mechanism: Mechanism) -> std::result::Result<(), Problem> {
+    let nonblocking = match operation {
+        Operation::Write(operation::Write { nonblocking, .. })
+        | Operation::Read(operation::Read { nonblocking, .. })
+        | Operation::Send(operation::Send { nonblocking, .. })
+        | Operation::Receive(operation::Receive { nonblocking, .. })
+        | Operation::Wait(operation::Wait { nonblocking, .. }) => *nonblocking,
+        _ => false,
+    };
+    let priority = matches!(operation, Operation::Send(operation::Send { priority: Some(_), .. }));
+    let asked = [
+        operation.row().needs,
+        nonblocking.then_some(Feature::Nonblocking),
+        operation.timeout_ns().map(|_| Feature::Timeout),
+        priority.then_some(Feature::Priority),
+    ];
+    match asked.into_iter().flatten().find(|feature| !mechanism.has(*feature)) {
+        None => Ok(()),
+        Some(feature) => {
+            Err(Problem(format!("{} cannot {}: it lacks the feature {feature:?}", mechanism, operation.name())))
+        }
+    }
+}
+
+/// Does one step and says what it gave; its times are in `work`. To be prepared by [`prepare`]. An `exit` does not return.
+///
+/// # Errors
+/// Where the step makes no sense for this channel.
+pub fn perform(
+    operation: &Operation<u64>,
+    held: Option<&mut Held>,
+    copy: usize,
+    performer: &mut Performer,
+    work: &mut Work,
+) -> std::result::Result<Outcome, Problem> {
+    work.instant();
+    let result = match held {
+        Some(held) if !is_own(operation) => on_channel(operation, held, copy, performer, work),
+        _ => by_itself(operation, performer, work),
+    };
+    match result {
+        Ok(outcome) => Ok(outcome),
+        Err(Failure::Errno(errno)) => failed(errno),
+        Err(Failure::Senseless(why)) => Err(Problem(format!("cannot {}: {why}", operation.name()))),
+    }
+}
+
+fn failed(errno: Errno) -> std::result::Result<Outcome, Problem> {
+    errno::name(errno)
+        .map(Outcome::Failed)
+        .ok_or_else(|| Problem(format!("the call failed with {errno:?} ({errno}), which the protocol has no name for")))
+}
+
+/// Whether an operation is the process's own, whatever channel its step names.
+fn is_own(operation: &Operation<u64>) -> bool {
+    matches!(operation.row().scope, operation::Scope::Process | operation::Scope::Abilities(&[spec::Ability::Signals]))
+}
+
+/// Operations of the process itself.
+fn by_itself(operation: &Operation<u64>, performer: &mut Performer, work: &mut Work) -> Result<Outcome> {
+    match operation {
+        Operation::Exit(exit) => {
+            // The system keeps the low eight bits of a status.
+            impls_sys::process::exit(i32::try_from(exit.status.unwrap_or(0) & 0xff).unwrap_or(0))
+        }
+        // Enter and leave are no calls: the instant is all there is to say.
+        Operation::Enter(_) | Operation::Leave(_) => Ok(Outcome::Done),
+        _ => signals::perform(operation, performer, work)
+            .unwrap_or_else(|| Err(Failure::Senseless("it needs a channel that this process holds".to_owned()))),
+    }
+}
+
+fn on_channel(
+    operation: &Operation<u64>,
+    held: &mut Held,
+    copy: usize,
+    performer: &mut Performer,
+    work: &mut Work,
+) -> Result<Outcome> {
+    let Held { mechanism, stamped, copies, sent, decoder } = held;
+    let Some(object) = copies.get_mut(copy) else {
+        return Err(Failure::Senseless(format!("there is no copy {copy} of the channel")));
+    };
+    match (operation, object) {
+        (Operation::Write(write), Object::Stream(stream)) => {
+            let written = work.timed(|payload, _| stream.write(payload, write.nonblocking))?;
+            *sent += 1;
+            Ok(count(written))
+        }
+        (Operation::Read(read), Object::Stream(stream)) => {
+            self::read(read, stream.as_mut(), work, &mut data::Reader { stamped: *stamped, decoder })
+        }
+        (Operation::Fill(_), Object::Stream(stream)) => fill_stream(stream.as_mut(), performer.number, sent, work),
+        (Operation::Fill(_), Object::Queue(queue)) => fill_queue(queue.as_mut(), performer.number, sent, work),
+        (Operation::Send(send), Object::Queue(queue)) => {
+            let priority = send.priority.map(priority).transpose()?;
+            let patience = patience(send.nonblocking, send.timeout);
+            let length = work.timed(|payload, _| queue.send(payload, priority, patience))?;
+            *sent += 1;
+            Ok(count(length))
+        }
+        (Operation::Receive(receive), Object::Queue(queue)) => {
+            self::receive(receive, queue.as_mut(), work, &mut data::Reader { stamped: *stamped, decoder })
+        }
+        (Operation::Attributes(_), Object::Queue(queue)) => work.timed(|_, _| queue.attributes()).map(Outcome::Count),
+        (operation, Object::Counter(counter)) if is_counting(operation) => {
+            self::counter(operation, counter.as_mut(), work)
+        }
+        (operation, Object::Memory(memory)) if is_of_memory(operation) => {
+            self::memory(operation, memory.as_mut(), work)
+        }
+        (operation, object) => on_any_channel(operation, object, *mechanism, work),
+    }
+}
+
+/// Operations on what every channel, or every socket, has.
+fn on_any_channel(
+    operation: &Operation<u64>,
+    object: &mut Object,
+    mechanism: Mechanism,
+    work: &mut Work,
+) -> Result<Outcome> {
+    let lacks = || Failure::Senseless(format!("a {mechanism} that was attached like this has no such call"));
+    let channel = object.channel().ok_or_else(lacks)?;
+    match operation {
+        Operation::Close(close) => work.timed(|_, _| channel.close(close.end)),
+        Operation::SetNonblocking(set) => work.timed(|_, _| channel.set_nonblocking(!set.clear)),
+        Operation::Open(open) => {
+            let opening = Opening {
+                access: open.r#for,
+                create: open.create,
+                exclusive: open.exclusive,
+                nonblocking: open.nonblocking,
+            };
+            let names = channel.names().ok_or_else(lacks)?;
+            work.timed(|_, _| names.open(opening))
+        }
+        Operation::Unlink(_) => {
+            let names = channel.names().ok_or_else(lacks)?;
+            work.timed(|_, _| names.unlink())
+        }
+        Operation::Bind(_) => {
+            let binding = channel.binding().ok_or_else(lacks)?;
+            work.timed(|_, _| binding.bind())
+        }
+        Operation::Connect(connect) => {
+            let binding = channel.binding().ok_or_else(lacks)?;
+            work.timed(|_, _| binding.connect(connect.nonblocking))
+        }
+        Operation::Listen(listen) => {
+            let connections = channel.connections().ok_or_else(lacks)?;
+            let backlog = i32::try_from(listen.backlog.unwrap_or(16)).unwrap_or(i32::MAX);
+            work.timed(|_, _| connections.listen(backlog))
+        }
+        Operation::Accept(accept) => {
+            let connections = channel.connections().ok_or_else(lacks)?;
+            work.timed(|_, _| connections.accept(accept.nonblocking))
+        }
+        Operation::Shutdown(shutdown) => {
+            let ends = channel.shutdown().ok_or_else(lacks)?;
+            work.timed(|_, _| ends.shutdown(shutdown.direction))
+        }
+        _ => Err(lacks()),
+    }
+    .map(|()| Outcome::Done)
+}
+
+fn read(
+    read: &operation::Read<u64>,
+    stream: &mut dyn Stream,
+    work: &mut Work,
+    reader: &mut data::Reader<'_>,
+) -> Result<Outcome> {
+    let nonblocking = read.nonblocking || read.until == Some(Until::Empty);
+    let asked = work.buffer.len();
+    let mut received = Received::default();
+    let mut began = None;
+    loop {
+        let result = work.timed(|_, buffer| stream.read(buffer, nonblocking, read.peek));
+        began.get_or_insert(work.began);
+        let again = match result {
+            Ok(0) if asked > 0 => {
+                received.ended = true;
+                false
+            }
+            Ok(length) => {
+                received.pieces.push(reader.stream(&work.buffer[..length], read.peek));
+                asked > 0
+            }
+            Err(failure) => return finish(work, began, received, failure, read.until),
+        };
+        if read.until.is_none() || !again {
+            break;
+        }
+    }
+    work.began = began.unwrap_or(work.began);
+    Ok(Outcome::Received(received))
+}
+
+fn receive(
+    receive: &operation::Receive<u64>,
+    queue: &mut dyn Queue,
+    work: &mut Work,
+    reader: &mut data::Reader<'_>,
+) -> Result<Outcome> {
+    let patience = match patience(receive.nonblocking, receive.timeout) {
+        Patience::Forever if receive.until == Some(Until::Empty) => Patience::Never,
+        patience => patience,
+    };
+    let mut received = Received::default();
+    let mut began = None;
+    loop {
+        let result = work.timed(|_, buffer| queue.receive(buffer, patience, receive.peek));
+        began.get_or_insert(work.began);
+        match result {
+            Ok(message) if message.ended => received.ended = true,
+            Ok(message) => received.pieces.push(reader.message(&work.buffer[..message.length], &message)),
+            Err(failure) => return finish(work, began, received, failure, receive.until),
+        }
+        if receive.until.is_none() || received.ended {
+            break;
+        }
+    }
+    work.began = began.unwrap_or(work.began);
+    Ok(Outcome::Received(received))
+}
+
+/// After the call that failed: what the calls before it brought, if there were any, or if that failure was asked for.
+fn finish(
+    work: &mut Work,
+    began: Option<u64>,
+    mut received: Received,
+    failure: Failure,
+    until: Option<Until>,
+) -> Result<Outcome> {
+    work.began = began.unwrap_or(work.began);
+    match failure {
+        Failure::Errno(Errno::EAGAIN | Errno::ETIMEDOUT) if until == Some(Until::Empty) => {
+            Ok(Outcome::Received(received))
+        }
+        Failure::Errno(errno) if !received.pieces.is_empty() => {
+            received.failed = errno::name(errno);
+            if received.failed.is_some() { Ok(Outcome::Received(received)) } else { Err(failure) }
+        }
+        failure => Err(failure),
+    }
+}
+
+/// Writes until nothing more is taken; gives the bytes. What was taken of a message in part counts as that message.
+fn fill_stream(stream: &mut dyn Stream, number: u8, sent: &mut u32, work: &mut Work) -> Result<Outcome> {
+    fill(number, sent, work, |payload| stream.write(payload, true), |written| written as u64)
+}
+
+/// Sends until nothing more is taken; gives the number of messages.
+fn fill_queue(queue: &mut dyn Queue, number: u8, sent: &mut u32, work: &mut Work) -> Result<Outcome> {
+    fill(number, sent, work, |payload| queue.send(payload, None, Patience::Never), |_| 1)
+}
+
+fn fill(
+    number: u8,
+    sent: &mut u32,
+    work: &mut Work,
+    mut call: impl FnMut(&[u8]) -> Result<usize>,
+    weight: impl Fn(usize) -> u64,
+) -> Result<Outcome> {
+    let mut total = 0;
+    let mut began = None;
+    for _ in 0..FILL_CALLS_MAX {
+        stamp::fill(number, *sent, &mut work.payload);
+        let result = work.timed(|payload, _| call(payload));
+        began.get_or_insert(work.began);
+        match result {
+            Ok(length) => {
+                total += weight(length);
+                *sent += 1;
+            }
+            Err(Failure::Errno(Errno::EAGAIN | Errno::ENOBUFS)) => {
+                work.began = began.unwrap_or(work.began);
+                return Ok(Outcome::Count(total));
+            }
+            Err(failure) => return Err(failure),
+        }
+    }
+    Err(Failure::Senseless(format!("{FILL_CALLS_MAX} calls did not fill it")))
+}
+
+fn is_counting(operation: &Operation<u64>) -> bool {
+    matches!(operation, Operation::Wait(_) | Operation::Post(_) | Operation::Value(_))
+}
+
+fn counter(operation: &Operation<u64>, counter: &mut dyn Counter, work: &mut Work) -> Result<Outcome> {
+    match operation {
+        Operation::Wait(wait) => {
+            let patience = patience(wait.nonblocking, wait.timeout);
+            work.timed(|_, _| counter.wait(patience)).map(|()| Outcome::Done)
+        }
+        Operation::Post(_) => work.timed(|_, _| counter.post()).map(|()| Outcome::Done),
+        _ => work.timed(|_, _| counter.value()).map(Outcome::Count),
+    }
+}
+
+fn is_of_memory(operation: &Operation<u64>) -> bool {
+    matches!(
+        operation,
+        Operation::Store(_)
+            | Operation::Load(_)
+            | Operation::FetchAdd(_)
+            | Operation::CompareExchange(_)
+            | Operation::Resize(_)
+    )
+}
+
+fn memory(operation: &Operation<u64>, memory: &mut dyn Memory, work: &mut Work) -> Result<Outcome> {
+    match operation {
+        Operation::Store(operation::Store { text: Some(_), at, .. }) => {
+            work.timed(|payload, _| memory.store_bytes(at.unwrap_or(0), payload)).map(|()| Outcome::Done)
+        }
+        Operation::Store(store) => {
+            work.timed(|_, _| memory.store(store.cell.unwrap_or(0), store.value.unwrap_or(0))).map(|()| Outcome::Done)
+        }
+        Operation::Load(operation::Load { size: Some(_), at, .. }) => {
+            work.timed(|_, buffer| memory.load_bytes(at.unwrap_or(0), buffer))?;
+            Ok(Outcome::Text(data::text_up_to_nul(&work.buffer)))
+        }
+        Operation::Load(load) => work.timed(|_, _| memory.load(load.cell.unwrap_or(0))).map(Outcome::Count),
+        Operation::FetchAdd(add) => {
+            let (cell, value) = (add.cell.unwrap_or(0), add.value.unwrap_or(1));
+            let before = work.timed(|_, _| {
+                if add.torn {
+                    let before = memory.load(cell)?;
+                    memory.store(cell, before.wrapping_add(value))?;
+                    return Ok(before);
+                }
+                memory.fetch_add(cell, value)
+            });
+            before.map(Outcome::Count)
+        }
+        Operation::CompareExchange(exchange) => {
+            let cell = exchange.cell.unwrap_or(0);
+            let (expected, value) = (exchange.expected.unwrap_or(0), exchange.value.unwrap_or(1));
+            work.timed(|_, _| memory.compare_exchange(cell, expected, value)).map(Outcome::Count)
+        }
+        Operation::Resize(resize) => {
+            let size = resize.size.ok_or_else(|| Failure::Senseless("it was told no size".to_owned()))?;
+            work.timed(|_, _| memory.resize(size)).map(|()| Outcome::Done)
+        }
+        _ => Err(Failure::Senseless("memory has no such call".to_owned())),
+    }
+}
+
+fn patience(nonblocking: bool, timeout: Option<Timeout>) -> Patience {
+    match timeout {
+        _ if nonblocking => Patience::Never,
+        Some(timeout) => Patience::For(Duration::from_nanos(timeout.ns())),
+        None => Patience::Forever,
+    }
+}
+
+fn priority(priority: u64) -> Result<u32> {
+    // What no unsigned int holds is above MQ_PRIO_MAX anywhere: the error that the call gives for that.
+    u32::try_from(priority).map_err(|_| Errno::EINVAL.into())
+}
+
+fn count(length: usize) -> Outcome {
+    Outcome::Count(length as u64)
+}

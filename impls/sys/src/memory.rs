@@ -1,0 +1,101 @@
+//! Memory that several processes map: anonymous pages, and memory objects.
+
+use crate::{Errno, Result, descriptor::Descriptor};
+use nix::sys::mman::{MapFlags, ProtFlags, mmap, mmap_anonymous, munmap};
+use std::{
+    num::NonZeroUsize,
+    os::fd::BorrowedFd,
+    ptr::NonNull,
+    sync::atomic::{AtomicU8, AtomicU32, AtomicU64},
+};
+
+/// A mapping, unmapped when it is dropped. Its bytes are reached through atomics alone, whoever else maps them.
+#[derive(Debug)]
+pub struct Mapping {
+    address: NonNull<u8>,
+    length: NonZeroUsize,
+}
+
+// SAFETY: the pages belong to the process, not to a thread.
+unsafe impl Send for Mapping {}
+// SAFETY: through a shared reference the bytes are only reached by atomics.
+unsafe impl Sync for Mapping {}
+
+impl Mapping {
+    /// Zeroed pages that are shared with every process forked from now on.
+    ///
+    /// # Errors
+    /// As `mmap()`; `EINVAL` for a length of 0.
+    pub fn anonymous(length: usize) -> Result<Self> {
+        let length = NonZeroUsize::new(length).ok_or(Errno::EINVAL)?;
+        // SAFETY: a new mapping at an address of the system's choice disturbs nothing.
+        let address = unsafe {
+            mmap_anonymous(None, length, ProtFlags::PROT_READ | ProtFlags::PROT_WRITE, MapFlags::MAP_SHARED)
+        }?;
+        Ok(Self { address: address.cast(), length })
+    }
+
+    /// The first bytes of a memory object, `MAP_SHARED`. They may lie beyond its end: touching those is `SIGBUS`.
+    ///
+    /// # Errors
+    /// As `mmap()`; `EINVAL` for a length of 0, `EBADF` for a descriptor that is not held.
+    pub fn of(object: &Descriptor, length: usize, writable: bool) -> Result<Self> {
+        let length = NonZeroUsize::new(length).ok_or(Errno::EINVAL)?;
+        if !object.is_open() {
+            return Err(Errno::EBADF);
+        }
+        let access = if writable { ProtFlags::PROT_READ | ProtFlags::PROT_WRITE } else { ProtFlags::PROT_READ };
+        // SAFETY: the descriptor is open, and stays so while `object` is borrowed.
+        let descriptor = unsafe { BorrowedFd::borrow_raw(object.number()) };
+        // SAFETY: a new mapping at an address of the system's choice disturbs nothing.
+        let address = unsafe { mmap(None, length, access, MapFlags::MAP_SHARED, descriptor, 0) }?;
+        Ok(Self { address: address.cast(), length })
+    }
+
+    /// How many bytes are mapped.
+    #[must_use]
+    pub fn length(&self) -> usize {
+        self.length.get()
+    }
+
+    /// The byte at an offset.
+    #[must_use]
+    pub fn byte(&self, offset: usize) -> Option<&AtomicU8> {
+        let address = self.inside(offset, 1)?;
+        // SAFETY: the byte is mapped as long as `self` lives, and everybody here reaches it through atomics.
+        Some(unsafe { AtomicU8::from_ptr(address.as_ptr()) })
+    }
+
+    /// The word of four bytes at an offset.
+    #[must_use]
+    pub fn word(&self, offset: usize) -> Option<&AtomicU32> {
+        let address = self.inside(offset, 4)?.cast::<u32>();
+        // SAFETY: it is aligned and mapped as long as `self` lives, and everybody here reaches it through atomics.
+        Some(unsafe { AtomicU32::from_ptr(address.as_ptr()) })
+    }
+
+    /// The cell of eight bytes at an offset.
+    #[must_use]
+    pub fn cell(&self, offset: usize) -> Option<&AtomicU64> {
+        let address = self.inside(offset, 8)?.cast::<u64>();
+        // SAFETY: it is aligned and mapped as long as `self` lives, and everybody here reaches it through atomics.
+        Some(unsafe { AtomicU64::from_ptr(address.as_ptr()) })
+    }
+
+    /// The address of an object of `size` bytes at an offset, where all of it is mapped and it is aligned to its size.
+    pub(crate) fn inside(&self, offset: usize, size: usize) -> Option<NonNull<u8>> {
+        let end = offset.checked_add(size)?;
+        if end > self.length.get() || !offset.is_multiple_of(size.next_power_of_two().min(16)) {
+            return None;
+        }
+        // SAFETY: the offset lies within the mapping.
+        Some(unsafe { self.address.add(offset) })
+    }
+}
+
+impl Drop for Mapping {
+    fn drop(&mut self) {
+        // SAFETY: nothing borrowed from the mapping outlives it.
+        let _ = unsafe { munmap(self.address.cast(), self.length.get()) };
+    }
+}

@@ -1,0 +1,97 @@
+//! Starting and ending processes: fork(2), waitpid(2), _exit(2), and a clean start.
+
+use crate::{Result, check, signals};
+use nix::unistd::{ForkResult, Pid};
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::atomic::{AtomicBool, Ordering},
+};
+
+/// The status of a child whose code panicked.
+pub const PANICKED: i32 = 101;
+
+/// Starts a process that runs `child` and ends with the status it returns, by `_exit()`: it never comes back, nor does
+/// it run what this process would do at its exit.
+///
+/// # Errors
+/// As `fork()`; `EBUSY` where this process has more than one thread as far as the system tells: the child of such a
+/// process may only make async-signal-safe calls.
+pub fn fork(child: impl FnOnce() -> i32) -> Result<Pid> {
+    if crate::system::thread_count().is_some_and(|threads| threads > 1) {
+        return Err(crate::Errno::EBUSY);
+    }
+    // SAFETY: this process has a single thread, so that the child's memory is in no half-made state.
+    match unsafe { nix::unistd::fork() }? {
+        ForkResult::Parent { child } => Ok(child),
+        ForkResult::Child => exit(catch_unwind(AssertUnwindSafe(child)).unwrap_or(PANICKED)),
+    }
+}
+
+/// `_exit()`.
+pub fn exit(status: i32) -> ! {
+    // SAFETY: the call touches no memory and does not return.
+    unsafe { libc::_exit(status) }
+}
+
+/// How a process ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// It exited with this status.
+    Status(i32),
+    /// The signal of this number ended it.
+    Signal(i32),
+}
+
+/// Reaps a child that has ended: this one, or any. Without `block` it returns `None` where none has.
+///
+/// Unlike nix's `waitpid` it knows real-time signals.
+///
+/// # Errors
+/// As `waitpid()`: `ECHILD` where there is no such child.
+pub fn reap(child: Option<Pid>, block: bool) -> Result<Option<(Pid, Ending)>> {
+    let mut status = 0;
+    let flags = if block { 0 } else { libc::WNOHANG };
+    // SAFETY: `status` is valid for a write.
+    let pid = check(unsafe { libc::waitpid(child.map_or(-1, Pid::as_raw), &raw mut status, flags) })?;
+    if pid == 0 {
+        return Ok(None);
+    }
+    let ending = if libc::WIFSIGNALED(status) {
+        Ending::Signal(libc::WTERMSIG(status))
+    } else {
+        Ending::Status(libc::WEXITSTATUS(status))
+    };
+    Ok(Some((Pid::from_raw(pid), ending)))
+}
+
+/// Gives this process the signal dispositions and the mask of a program that was just started.
+///
+/// # Errors
+/// As `sigaction()` and `sigprocmask()`.
+pub fn reset_signals() -> Result<()> {
+    for signal in 1..=signals::maximum() {
+        if signal != libc::SIGKILL && signal != libc::SIGSTOP && !(32..signals::real_time_minimum()).contains(&signal) {
+            signals::set_action(signal, signals::Action::Default, 0, &[])?;
+        }
+    }
+    signals::set_mask(&[])
+}
+
+/// Closes all descriptors but the standard three, whoever left them open. Has its place at the very beginning of `main`,
+/// where nothing owns a descriptor yet; later calls do nothing.
+pub fn close_inherited() {
+    static CALLED: AtomicBool = AtomicBool::new(false);
+    if !CALLED.swap(true, Ordering::Relaxed) {
+        close_from_three();
+    }
+}
+
+#[cfg(target_os = "linux")]
+fn close_from_three() {
+    // Kernels that lack the call leave open what a careless parent leaked, as other systems do.
+    // SAFETY: nothing of this process owns a descriptor yet.
+    unsafe { libc::syscall(libc::SYS_close_range, 3, libc::c_uint::MAX, 0) };
+}
+
+#[cfg(not(target_os = "linux"))]
+fn close_from_three() {}

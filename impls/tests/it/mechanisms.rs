@@ -1,0 +1,284 @@
+//! Every mechanism through the protocol: open, some steps in real processes, close.
+
+use crate::lane::{Lane, Run, failed, is_end, texts};
+use harness_core::wire::{Data, HeldEnd, Outcome, Received};
+use rstest::rstest;
+use serde_json::json;
+use spec::Mechanism;
+
+const ONE_WAY: &[(&str, Option<HeldEnd>)] = &[("w", Some(HeldEnd::Write)), ("r", Some(HeldEnd::Read))];
+const TWO_WAY: &[(&str, Option<HeldEnd>)] = &[("a", Some(HeldEnd::First)), ("b", Some(HeldEnd::Second))];
+const SHARED: &[(&str, Option<HeldEnd>)] = &[("a", Some(HeldEnd::Both)), ("b", Some(HeldEnd::Both))];
+
+/// From, first offset, length of every run of every piece.
+fn runs(outcome: &Outcome) -> Vec<(u8, u32, u32, u32)> {
+    let Outcome::Received(Received { pieces, .. }) = outcome else { panic!("nothing was received: {outcome:?}") };
+    pieces
+        .iter()
+        .flat_map(|piece| match &piece.data {
+            Data::Runs(runs) => runs.clone(),
+            other => panic!("no runs: {other:?}"),
+        })
+        .map(|run| (run.from, run.message, run.offset, run.length))
+        .collect()
+}
+
+#[rstest]
+#[case(Mechanism::Pipe)]
+#[case(Mechanism::Fifo)]
+#[case(Mechanism::UnixStream)]
+#[case(Mechanism::Tcp)]
+fn a_stream_carries_bytes_and_ends(#[case] mechanism: Mechanism) {
+    let mut lane = Lane::start();
+    lane.open(&Run::new(mechanism, ONE_WAY));
+    assert_eq!(lane.do_step("w", json!({"write": {"text": "hello"}})), Outcome::Count(5));
+    assert_eq!(texts(&lane.do_step("r", json!({"read": {"size": 3}}))), ["hel"]);
+    assert_eq!(texts(&lane.do_step("r", json!({"read": {"size": 64}}))), ["lo"]);
+    assert_eq!(lane.do_step("r", json!({"read": {"size": 64, "nonblocking": true}})), failed("EAGAIN"));
+    lane.begin("r", json!({"read": {"size": 64}}));
+    assert!(lane.process("r").connection.is_silent());
+    assert_eq!(lane.do_step("w", json!({"write": {"text": "more"}})), Outcome::Count(4));
+    assert_eq!(texts(&lane.end("r")), ["more"]);
+    lane.begin("r", json!({"read": {"size": 64}}));
+    assert_eq!(lane.do_step("w", json!({"close": {}})), Outcome::Done);
+    assert!(is_end(&lane.end("r")));
+    assert_eq!(lane.do_step("w", json!({"close": {}})), failed("EBADF"));
+    assert_eq!(lane.do_step("w", json!({"write": {"text": "x"}})), failed("EBADF"));
+    assert_eq!(lane.close().len(), 2);
+}
+
+#[rstest]
+#[case(Mechanism::Pipe)]
+#[case(Mechanism::Fifo)]
+#[case(Mechanism::UnixStream)]
+#[case(Mechanism::Tcp)]
+fn stamps_tell_who_sent_what(#[case] mechanism: Mechanism) {
+    let mut lane = Lane::start();
+    lane.open(&Run { stamped: true, ..Run::new(mechanism, ONE_WAY) });
+    for _ in 0..2 {
+        assert_eq!(lane.do_step("w", json!({"write": {"size": 100}})), Outcome::Count(100));
+    }
+    let read = lane.do_step("r", json!({"read": {"size": 150}}));
+    assert_eq!(runs(&read), [(1, 0, 0, 100), (1, 1, 0, 50)]);
+    assert_eq!(lane.do_step("w", json!({"close": {}})), Outcome::Done);
+    let rest = lane.do_step("r", json!({"read": {"until": "end"}}));
+    assert_eq!(runs(&rest), [(1, 1, 50, 50)]);
+    assert!(matches!(rest, Outcome::Received(received) if received.ended));
+    lane.close();
+}
+
+#[rstest]
+#[case(Mechanism::Pipe)]
+#[case(Mechanism::Fifo)]
+#[case(Mechanism::UnixStream)]
+#[case(Mechanism::Tcp)]
+fn a_stream_is_filled_and_emptied(#[case] mechanism: Mechanism) {
+    let mut lane = Lane::start();
+    lane.open(&Run { stamped: true, ..Run::new(mechanism, ONE_WAY) });
+    let Outcome::Count(filled) = lane.do_step("w", json!({"fill": {"size": 4096}})) else { panic!("not filled") };
+    assert!(filled >= 4096, "{filled} bytes");
+    if mechanism == Mechanism::Pipe {
+        assert_eq!(filled, 65_536);
+    }
+    assert_eq!(lane.do_step("w", json!({"write": {"size": 4096, "nonblocking": true}})), failed("EAGAIN"));
+    lane.begin("w", json!({"write": {"size": 1}}));
+    let mut emptied = 0;
+    while emptied < filled {
+        let Outcome::Received(received) = lane.do_step("r", json!({"read": {"until": "empty"}})) else {
+            panic!("nothing")
+        };
+        assert!(!received.ended && received.failed.is_none());
+        emptied += received.pieces.iter().map(|piece| piece.length).sum::<u64>();
+    }
+    assert_eq!(lane.end("w"), Outcome::Count(1));
+    lane.close();
+}
+
+#[rstest]
+#[case(Mechanism::UnixDatagram, false)]
+#[case(Mechanism::UnixSeqpacket, true)]
+#[case(Mechanism::Udp, false)]
+#[case(Mechanism::PosixMq, false)]
+fn a_queue_keeps_messages_apart(#[case] mechanism: Mechanism, #[case] ends: bool) {
+    let mut lane = Lane::start();
+    lane.open(&Run::new(mechanism, ONE_WAY));
+    assert_eq!(lane.do_step("w", json!({"send": {"text": "one"}})), Outcome::Count(3));
+    assert_eq!(lane.do_step("w", json!({"send": {"text": "two!"}})), Outcome::Count(4));
+    assert_eq!(texts(&lane.do_step("r", json!({"receive": {}}))), ["one"]);
+    assert_eq!(texts(&lane.do_step("r", json!({"receive": {"until": "empty"}}))), ["two!"]);
+    assert_eq!(lane.do_step("r", json!({"receive": {"nonblocking": true}})), failed("EAGAIN"));
+    lane.begin("r", json!({"receive": {}}));
+    assert!(lane.process("r").connection.is_silent());
+    assert_eq!(lane.do_step("w", json!({"send": {"text": "three"}})), Outcome::Count(5));
+    assert_eq!(texts(&lane.end("r")), ["three"]);
+    if ends {
+        assert_eq!(lane.do_step("w", json!({"close": {}})), Outcome::Done);
+        assert!(is_end(&lane.do_step("r", json!({"receive": {}}))));
+    }
+    lane.close();
+}
+
+#[rstest]
+#[case(Mechanism::UnixDatagram)]
+#[case(Mechanism::UnixSeqpacket)]
+#[case(Mechanism::Udp)]
+fn a_message_longer_than_the_buffer_is_cut(#[case] mechanism: Mechanism) {
+    let mut lane = Lane::start();
+    lane.open(&Run { stamped: true, ..Run::new(mechanism, ONE_WAY) });
+    assert_eq!(lane.do_step("w", json!({"send": {"size": 100}})), Outcome::Count(100));
+    let peeked = lane.do_step("r", json!({"receive": {"size": 40, "peek": true}}));
+    let received = lane.do_step("r", json!({"receive": {"size": 40}}));
+    assert_eq!(peeked, received);
+    assert_eq!(runs(&received), [(1, 0, 0, 40)]);
+    assert!(matches!(received, Outcome::Received(received) if received.pieces[0].truncated));
+    assert_eq!(lane.do_step("r", json!({"receive": {"nonblocking": true}})), failed("EAGAIN"));
+    lane.close();
+}
+
+#[rstest]
+#[case(Mechanism::UnixDatagram)]
+#[case(Mechanism::Udp)]
+fn an_empty_datagram_is_a_message(#[case] mechanism: Mechanism) {
+    let mut lane = Lane::start();
+    lane.open(&Run::new(mechanism, ONE_WAY));
+    assert_eq!(lane.do_step("w", json!({"send": {"text": ""}})), Outcome::Count(0));
+    assert_eq!(texts(&lane.do_step("r", json!({"receive": {}}))), [""]);
+    lane.close();
+}
+
+#[rstest]
+#[case(Mechanism::UnixStream, "write", "read")]
+#[case(Mechanism::Tcp, "write", "read")]
+#[case(Mechanism::UnixDatagram, "send", "receive")]
+#[case(Mechanism::UnixSeqpacket, "send", "receive")]
+#[case(Mechanism::Udp, "send", "receive")]
+fn both_ends_of_a_two_way_channel_speak(#[case] mechanism: Mechanism, #[case] give: &str, #[case] take: &str) {
+    let mut lane = Lane::start();
+    lane.open(&Run { options: json!({"between": ["a", "b"]}), ..Run::new(mechanism, TWO_WAY) });
+    for (from, to) in [("a", "b"), ("b", "a")] {
+        assert_eq!(lane.do_step(from, json!({give: {"text": from}})), Outcome::Count(1));
+        assert_eq!(texts(&lane.do_step(to, json!({take: {}}))), [from]);
+    }
+    lane.close();
+}
+
+#[rstest]
+#[case(Mechanism::UnixStream, "write", "read")]
+#[case(Mechanism::Tcp, "write", "read")]
+#[case(Mechanism::UnixSeqpacket, "send", "receive")]
+fn a_direction_can_be_shut_down(#[case] mechanism: Mechanism, #[case] give: &str, #[case] take: &str) {
+    let mut lane = Lane::start();
+    lane.open(&Run { options: json!({"between": ["a", "b"]}), ..Run::new(mechanism, TWO_WAY) });
+    assert_eq!(lane.do_step("a", json!({"shutdown": {"direction": "write"}})), Outcome::Done);
+    assert!(is_end(&lane.do_step("b", json!({take: {}}))));
+    assert_eq!(lane.do_step("b", json!({give: {"text": "still"}})), Outcome::Count(5));
+    assert_eq!(texts(&lane.do_step("a", json!({take: {}}))), ["still"]);
+    lane.close();
+}
+
+#[test]
+fn a_message_queue_has_priorities_limits_and_timeouts() {
+    let mut lane = Lane::start();
+    lane.open(&Run { options: json!({"capacity": 2, "message_size": 8}), ..Run::new(Mechanism::PosixMq, SHARED) });
+    assert_eq!(lane.do_step("a", json!({"send": {"text": "low", "priority": 1}})), Outcome::Count(3));
+    assert_eq!(lane.do_step("a", json!({"send": {"text": "high", "priority": 9}})), Outcome::Count(4));
+    assert_eq!(lane.do_step("b", json!({"attributes": {}})), Outcome::Count(2));
+    assert_eq!(lane.do_step("a", json!({"send": {"text": "x", "timeout": 0}})), failed("ETIMEDOUT"));
+    assert_eq!(lane.do_step("a", json!({"send": {"text": "x", "nonblocking": true}})), failed("EAGAIN"));
+    assert_eq!(lane.do_step("a", json!({"send": {"text": "much too long", "nonblocking": true}})), failed("EMSGSIZE"));
+    let received = lane.do_step("b", json!({"receive": {}}));
+    assert_eq!(texts(&received), ["high"]);
+    assert!(matches!(received, Outcome::Received(received) if received.pieces[0].priority == Some(9)));
+    assert_eq!(texts(&lane.do_step("b", json!({"receive": {}}))), ["low"]);
+    assert_eq!(lane.do_step("b", json!({"receive": {"timeout": 1_000_000}})), failed("ETIMEDOUT"));
+    assert_eq!(lane.do_step("b", json!({"receive": {"size": 7}})), failed("EMSGSIZE"));
+    assert_eq!(lane.do_step("a", json!({"send": {"text": "x", "priority": 32_768}})), failed("EINVAL"));
+    assert_eq!(lane.do_step("a", json!({"fill": {}})), Outcome::Count(2));
+    lane.close();
+}
+
+#[rstest]
+#[case(Mechanism::Pipe, "read")]
+#[case(Mechanism::Fifo, "read")]
+#[case(Mechanism::UnixStream, "read")]
+#[case(Mechanism::Tcp, "read")]
+#[case(Mechanism::UnixDatagram, "receive")]
+#[case(Mechanism::UnixSeqpacket, "receive")]
+#[case(Mechanism::Udp, "receive")]
+#[case(Mechanism::PosixMq, "receive")]
+fn the_flag_holds_until_it_is_cleared(#[case] mechanism: Mechanism, #[case] take: &str) {
+    let mut lane = Lane::start();
+    lane.open(&Run::new(mechanism, ONE_WAY));
+    assert_eq!(lane.do_step("r", json!({"set_nonblocking": {}})), Outcome::Done);
+    assert_eq!(lane.do_step("r", json!({take: {}})), failed("EAGAIN"));
+    // A single call that does not wait leaves the flag as it was.
+    assert_eq!(lane.do_step("r", json!({take: {"nonblocking": true}})), failed("EAGAIN"));
+    assert_eq!(lane.do_step("r", json!({take: {}})), failed("EAGAIN"));
+    assert_eq!(lane.do_step("r", json!({"set_nonblocking": {"clear": true}})), Outcome::Done);
+    lane.begin("r", json!({take: {}}));
+    assert!(lane.process("r").connection.is_silent());
+    lane.close();
+}
+
+#[test]
+fn memory_is_shared() {
+    let mut lane = Lane::start();
+    lane.open(&Run { options: json!({"size": 64}), ..Run::new(Mechanism::PosixShm, SHARED) });
+    assert_eq!(lane.do_step("a", json!({"store": {"value": 7, "cell": 2}})), Outcome::Done);
+    assert_eq!(lane.do_step("b", json!({"load": {"cell": 2}})), Outcome::Count(7));
+    assert_eq!(lane.do_step("b", json!({"fetch_add": {"cell": 2, "value": 5}})), Outcome::Count(7));
+    assert_eq!(lane.do_step("a", json!({"fetch_add": {"cell": 2, "torn": true}})), Outcome::Count(12));
+    assert_eq!(
+        lane.do_step("a", json!({"compare_exchange": {"cell": 2, "expected": 12, "value": 1}})),
+        Outcome::Count(13)
+    );
+    assert_eq!(
+        lane.do_step("a", json!({"compare_exchange": {"cell": 2, "expected": 13, "value": 1}})),
+        Outcome::Count(13)
+    );
+    assert_eq!(lane.do_step("b", json!({"load": {"cell": 2}})), Outcome::Count(1));
+    assert_eq!(lane.do_step("a", json!({"store": {"text": "hello", "at": 3}})), Outcome::Done);
+    assert_eq!(lane.do_step("b", json!({"load": {"size": 8, "at": 3}})), Outcome::Text("hello".to_owned()));
+    assert_eq!(lane.do_step("b", json!({"load": {"size": 2, "at": 3}})), Outcome::Text("he".to_owned()));
+    assert_eq!(lane.do_step("a", json!({"resize": {"size": 1 << 20}})), Outcome::Done);
+    assert_eq!(lane.do_step("a", json!({"store": {"value": 3, "cell": 100_000}})), Outcome::Done);
+    assert_eq!(lane.do_step("b", json!({"load": {"cell": 100_000}})), Outcome::Count(3));
+    assert_eq!(lane.do_step("b", json!({"resize": {"size": 4096}})), Outcome::Done);
+    lane.begin("a", json!({"load": {"cell": 100_000}}));
+    assert_eq!(lane.exited().ending, harness_core::wire::ProcessEnding::Signal("SIGBUS".parse().unwrap()));
+    assert_eq!(lane.do_step("b", json!({"close": {}})), Outcome::Done);
+    assert_eq!(lane.close().len(), 1);
+}
+
+#[rstest]
+#[case(Mechanism::PosixSem)]
+#[case(Mechanism::PosixNamedSem)]
+fn a_counter_counts_and_waits(#[case] mechanism: Mechanism) {
+    let mut lane = Lane::start();
+    lane.open(&Run { options: json!({"initial": 1}), ..Run::new(mechanism, SHARED) });
+    assert_eq!(lane.do_step("a", json!({"wait": {}})), Outcome::Done);
+    assert_eq!(lane.do_step("b", json!({"value": {}})), Outcome::Count(0));
+    assert_eq!(lane.do_step("b", json!({"wait": {"nonblocking": true}})), failed("EAGAIN"));
+    assert_eq!(lane.do_step("b", json!({"wait": {"timeout": 0}})), failed("ETIMEDOUT"));
+    lane.begin("b", json!({"wait": {}}));
+    assert!(lane.process("b").connection.is_silent());
+    assert_eq!(lane.do_step("a", json!({"post": {}})), Outcome::Done);
+    assert_eq!(lane.end("b"), Outcome::Done);
+    assert_eq!(lane.do_step("a", json!({"close": {}})), Outcome::Done);
+    lane.close();
+}
+
+#[test]
+fn runs_follow_each_other_in_one_agent() {
+    let mut lane = Lane::start();
+    for mechanism in spec::vocabulary::MECHANISMS.iter().map(|row| row.mechanism) {
+        let holders = match mechanism.ability() {
+            spec::Ability::Stream | spec::Ability::Queue => ONE_WAY,
+            _ => SHARED,
+        };
+        for copies in [1, 4] {
+            lane.open(&Run { copies, ..Run::new(mechanism, holders) });
+            assert_eq!(lane.close().len(), 2, "{mechanism}");
+        }
+    }
+}
