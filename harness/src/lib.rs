@@ -13,6 +13,7 @@ mod lane;
 mod leftovers;
 mod reply;
 mod session;
+mod starter;
 mod sweep;
 mod warden;
 

@@ -7,6 +7,7 @@ use crate::{
     host,
     isolation::{self, IsolationChoice},
     lane::{self, Grounds, Lane},
+    starter::Starter,
     sweep,
     warden::Warden,
 };
@@ -150,7 +151,15 @@ impl Session {
         let warden = Warden::start(&config.helper, directory.path(), &prefix).ok();
         let processors = host::processors();
         let lanes = if config.jobs == 0 { processors.len() } else { config.jobs };
-        let grounds = Grounds { config, isolation, directory: directory.path().to_owned(), prefix, processors, warden };
+        let grounds = Grounds {
+            config,
+            isolation,
+            directory: directory.path().to_owned(),
+            prefix,
+            processors,
+            warden,
+            starter: Starter::new(),
+        };
         let lane = Lane::start(&grounds, 0)?;
         let facts = Facts {
             hello: lane.hello.clone(),
