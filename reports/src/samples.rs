@@ -297,7 +297,7 @@ pub(crate) fn record() -> RunRecord {
             ("OPEN_MAX".to_owned(), 1024),
             ("SIGQUEUE_MAX".to_owned(), 63419),
         ]),
-        system: ["os=linux", "release=6.18.0", "machine=x86_64", "libc=gnu"]
+        system: ["os=linux", "release=6.18.0", "machine=x86_64", "libc=glibc 2.36"]
             .iter()
             .map(|pair| pair.split_once('=').map(|(key, value)| (key.to_owned(), value.to_owned())).unwrap())
             .collect(),
