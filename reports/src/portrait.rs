@@ -119,11 +119,11 @@ fn stable_system(system: &BTreeMap<String, String>) -> BTreeMap<String, String> 
         Some("glibc") | None => "gnu".to_owned(),
         Some(family) => family.to_owned(),
     };
-    let stable = |fact: &&str| {
-        let value = system.get(*fact)?;
-        Some(((*fact).to_owned(), if *fact == "libc" { family(value) } else { value.clone() }))
+    let stable = |fact: &str| {
+        let value = system.get(fact)?;
+        Some((fact.to_owned(), if fact == "libc" { family(value) } else { value.clone() }))
     };
-    STABLE_FACTS.iter().filter_map(|fact| stable(&fact)).collect()
+    STABLE_FACTS.iter().filter_map(|fact| stable(fact)).collect()
 }
 
 /// A system in a few words.
