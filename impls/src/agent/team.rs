@@ -179,11 +179,21 @@ fn places(open: &Open) -> Vec<Place> {
 
 /// How many processors the processes have together.
 fn processors(open: &Open) -> usize {
-    if open.processors.is_empty() {
-        std::thread::available_parallelism().map_or(1, usize::from)
-    } else {
-        open.processors.len()
-    }
+    if open.processors.is_empty() { processors_of_root() } else { open.processors.len() }
+}
+
+/// How many processors this process, and what it starts, may run on.
+#[cfg(target_os = "linux")]
+fn processors_of_root() -> usize {
+    use nix::sched::{CpuSet, sched_getaffinity};
+    let allowed = sched_getaffinity(Pid::from_raw(0)).unwrap_or_default();
+    (0..CpuSet::count()).filter(|processor| allowed.is_set(*processor).unwrap_or(false)).count().max(1)
+}
+
+/// How many processors this process, and what it starts, may run on.
+#[cfg(not(target_os = "linux"))]
+fn processors_of_root() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
 }
 
 /// Starts a process. It takes its ends from its own copy of the channels; the root keeps all of them for the next.

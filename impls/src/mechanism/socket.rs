@@ -114,14 +114,16 @@ pub(super) fn port_of(socket: &OwnedFd) -> impls_sys::Result<u16> {
 /// A port that was free just now, below those that the system gives to connecting sockets by itself.
 ///
 /// It cannot be held for the process that is to bind it: a second socket on it would change what `bind()` gives. In
-/// a network name space of its own nobody else takes it.
+/// a network name space of its own nobody else takes it; elsewhere each agent begins its search at another place.
 pub(super) fn free_port(kind: Kind) -> std::result::Result<u16, OpenError> {
     const FIRST: u16 = 20_000;
     const COUNT: u16 = 10_000;
+    const PROCESSES_APART: u32 = 97;
     static NEXT: AtomicU16 = AtomicU16::new(0);
+    let start = u16::try_from(std::process::id().wrapping_mul(PROCESSES_APART) % u32::from(COUNT)).unwrap_or(0);
     let mut result = Err(OpenError { call: "bind", errno: Errno::EADDRINUSE });
     for _ in 0..COUNT {
-        let port = FIRST + NEXT.fetch_add(1, Ordering::Relaxed) % COUNT;
+        let port = FIRST + start.wrapping_add(NEXT.fetch_add(1, Ordering::Relaxed)) % COUNT;
         let made = kind.make().map_err(OpenError::of("socket"))?;
         match bind_to(&made, &Address::Loopback(port)) {
             Ok(()) => return Ok(port),

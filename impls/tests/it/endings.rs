@@ -41,7 +41,7 @@ fn a_kill_is_reported_at_once_and_releases_the_peer() {
     let mut lane = Lane::start();
     lane.open(&Run::new(Mechanism::Pipe, ENDS));
     lane.begin("r", json!({"read": {}}));
-    assert!(lane.process("r").connection.is_silent());
+    lane.blocks("r");
     let pid = nix::unistd::Pid::from_raw(lane.process("w").hello.pid);
     nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGKILL).unwrap();
     assert_eq!(lane.exited().ending, ProcessEnding::Signal("SIGKILL".parse().unwrap()));

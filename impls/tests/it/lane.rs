@@ -12,7 +12,7 @@ use std::{
     os::unix::net::{UnixListener, UnixStream},
     process::{Child, Command, Stdio},
     sync::atomic::{AtomicU32, Ordering},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 /// Nothing here takes longer; what does is a bug.
@@ -44,6 +44,14 @@ impl Connection {
         let silent = self.0.fill_buf().is_err();
         self.0.get_ref().set_read_timeout(Some(PATIENCE)).unwrap();
         silent
+    }
+
+    /// Whether nothing has come by now.
+    fn has_said_nothing(&mut self) -> bool {
+        self.0.get_ref().set_nonblocking(true).unwrap();
+        let nothing = self.0.fill_buf().is_err();
+        self.0.get_ref().set_nonblocking(false).unwrap();
+        nothing
     }
 
     pub(crate) fn say(&mut self, message: &ToAgent) {
@@ -215,6 +223,25 @@ impl Lane {
             Some(FromAgent::Begin(begin)) => assert_eq!((begin.step, begin.run), (step, 0)),
             other => panic!("instead of a beginning came {other:?}"),
         }
+    }
+
+    /// Waits until a process sleeps in its call, as the system tells, and has said nothing.
+    pub(crate) fn blocks(&mut self, process: &str) {
+        let process = self.process(process);
+        let limit = Instant::now() + PATIENCE;
+        let control = format!("{:#x}", process.hello.control_fd.unwrap());
+        loop {
+            // The number of the call, then its arguments; `running` where it is in none.
+            let call = std::fs::read_to_string(format!("/proc/{}/syscall", process.hello.pid)).unwrap();
+            let words: Vec<&str> = call.split_ascii_whitespace().collect();
+            let idle = words.get(1) == Some(&control.as_str()) && words[0] == libc::SYS_recvfrom.to_string();
+            if words.len() > 1 && !idle {
+                break;
+            }
+            assert!(Instant::now() < limit, "it does not block: {call}");
+            std::thread::yield_now();
+        }
+        assert!(process.connection.has_said_nothing());
     }
 
     /// Hears what the step that a process is in gave.
