@@ -11,7 +11,7 @@
 
 use crate::{
     label,
-    style::{Color, clip},
+    style::{Color, clip, wrap},
 };
 use harness_core::{
     Event, History, InstanceReport, describe,
@@ -23,6 +23,8 @@ use std::collections::{BTreeMap, BTreeSet};
 pub const COLUMNS_MAX: usize = 100;
 /// Longer diagrams are shrunk to what matters.
 pub const ROWS_MAX: usize = 40;
+/// What a finding is about takes at most this many lines a row.
+const LINES_MAX: usize = 4;
 /// How many rows before and after one that matters are kept.
 const CONTEXT_ROWS: usize = 2;
 /// With more processes than this, only those that act in what is shown get a lane.
@@ -479,8 +481,13 @@ impl Drawing<'_> {
                 arrow(&mut cells, *from, own, lanes, columns);
             }
         }
-        let mark = if row.is_named(self.calls, self.named) { '>' } else { ' ' };
-        self.line(text, mark, &cells, &self.words(row));
+        if !row.is_named(self.calls, self.named) {
+            let (name, words) = self.words(row);
+            return self.line(text, ' ', &cells, &format!("{name}  {words}"));
+        }
+        let mut after = lanes.to_vec();
+        self.advance(row, &mut after);
+        self.named_lines(text, &cells, &self.cells(&after, columns), &self.words(row));
     }
 
     fn line(&self, text: &mut String, mark: char, cells: &[char], words: &str) {
@@ -488,6 +495,17 @@ impl Drawing<'_> {
         let line = clip(format!("{mark} {cells}  {words}").trim_end(), COLUMNS_MAX);
         text.push_str(&if mark == '>' { self.color.alarm(&line) } else { line });
         text.push('\n');
+    }
+
+    /// What a finding is about is shown in full: words that do not fit go on below.
+    fn named_lines(&self, text: &mut String, cells: &[char], below: &[char], words: &(String, String)) {
+        let (name, words) = words;
+        let room = COLUMNS_MAX.saturating_sub(cells.len() + name.chars().count() + 6).max(20);
+        let blank = " ".repeat(name.chars().count());
+        for (index, line) in wrap(words, room, "").lines().take(LINES_MAX).enumerate() {
+            let (cells, name) = if index == 0 { (cells, name) } else { (below, &blank) };
+            self.line(text, '>', cells, &format!("{name}  {line}"));
+        }
     }
 
     /// The lanes of those who sent what this row received.
@@ -503,31 +521,26 @@ impl Drawing<'_> {
         senders.into_iter().filter_map(place).collect()
     }
 
-    fn words(&self, row: &Row) -> String {
-        let name = |process: usize| self.report.processes.get(process).map_or("?", String::as_str);
-        let width = self.report.processes.iter().map(|process| process.chars().count()).max().unwrap_or(0);
-        let returned = |call: &Call<'_>| match &call.returned {
-            Some(returned) => {
-                format!("{} gave {}", call.label, label::outcome(returned.outcome, &self.report.processes))
-            }
-            None => call.label.clone(),
+    /// Who acts, padded, and what it does.
+    fn words(&self, row: &Row) -> (String, String) {
+        let processes = &self.report.processes;
+        let width = processes.iter().map(|process| process.chars().count()).max().unwrap_or(0);
+        let name = row.process(self.calls).and_then(|process| processes.get(process)).map_or("", String::as_str);
+        let words = match row {
+            Row::Begin { call } => self.calls.all[*call].label.clone(),
+            Row::End { call } | Row::Whole { call } => self.returned(&self.calls.all[*call]),
+            Row::Blocked { name, .. } if name.is_empty() => "is blocked".to_owned(),
+            Row::Blocked { name, .. } => format!("is blocked in {name}"),
+            Row::Ended { ending, .. } => label::ending(ending),
+            Row::Halt { what, .. } => (*what).to_owned(),
         };
-        match row {
-            Row::Begin { call } => {
-                let call = &self.calls.all[*call];
-                format!("{:width$}  {}", name(call.process), call.label)
-            }
-            Row::End { call } | Row::Whole { call } => {
-                let call = &self.calls.all[*call];
-                format!("{:width$}  {}{}", name(call.process), returned(call), self.took(call))
-            }
-            Row::Blocked { call, name: system_call, .. } => {
-                let inside = if system_call.is_empty() { String::new() } else { format!(" in {system_call}") };
-                format!("{:width$}  is blocked{inside}", name(self.calls.all[*call].process))
-            }
-            Row::Ended { process, ending, .. } => format!("{:width$}  {}", name(*process), label::ending(ending)),
-            Row::Halt { what, .. } => format!("{:width$}  {what}", ""),
-        }
+        (format!("{name:width$}"), words)
+    }
+
+    fn returned(&self, call: &Call<'_>) -> String {
+        let Some(returned) = &call.returned else { return call.label.clone() };
+        let gave = label::outcome(returned.outcome, &self.report.processes);
+        format!("{} gave {gave}{}", call.label, self.took(call))
     }
 
     /// In a race the time of a call matters; in a story it means nothing.
@@ -536,7 +549,7 @@ impl Drawing<'_> {
             return String::new();
         }
         match &call.returned {
-            Some(returned) => format!("  [{}]", label::duration(returned.at.saturating_sub(call.began_at))),
+            Some(returned) => format!(" [{}]", label::duration(returned.at.saturating_sub(call.began_at))),
             None => String::new(),
         }
     }

@@ -8,7 +8,7 @@ use crate::{
 use harness_core::expand;
 use spec::{
     Mechanism, Scenario,
-    scenario::{Body, Grade, Step},
+    scenario::{Body, Grade, Span, Step},
     vocabulary::Feature,
 };
 use std::collections::BTreeMap;
@@ -56,35 +56,34 @@ fn claim(claim: &spec::scenario::GradedClaim) -> String {
 
 /// The steps, as they stand in the file.
 fn shown_by(scenario: &Scenario) -> String {
-    let at = |span: spec::scenario::Span| {
-        let words = scenario.source.text.get(span.start..span.end).unwrap_or("").trim();
-        words.lines().map(|line| format!("  {}", line.trim_end())).collect::<Vec<_>>().join("\n")
-    };
     match &scenario.body {
-        Body::Story(story) => story.iter().map(|line| at(line.span)).collect::<Vec<_>>().join("\n"),
+        Body::Story(story) => {
+            let lines: Vec<String> = story.iter().map(|line| words_at(scenario, line.span)).collect();
+            self::lines(&lines)
+        }
         Body::Processes { processes, .. } => {
             let runs = scenario.runs.as_ref().map_or_else(String::new, |runs| format!(", {runs} runs"));
-            let mut text = format!("  all at once{runs}:");
+            let mut lines = vec![format!("all at once{runs}:")];
             for process in processes {
-                text.push_str(&format!("\n  {} × {}: {}", process.count, process.name, steps(&process.steps)));
+                lines.push(format!("{} × {}", process.count, process.name));
+                lines.extend(process.steps.iter().map(|step| format!("    {}", words_at(scenario, span(step)))));
             }
-            text
+            self::lines(&lines)
         }
     }
 }
 
-fn steps(steps: &[Step]) -> String {
-    let words: Vec<String> = steps
-        .iter()
-        .map(|step| match step {
-            Step::One(line) => match &line.action {
-                spec::scenario::Action::Do { operation, .. } => operation.name().to_owned(),
-                spec::scenario::Action::Resumes(name) | spec::scenario::Action::Still(name) => name.clone(),
-            },
-            Step::Repeat { times, steps, .. } => format!("{times} × ({})", self::steps(steps)),
-        })
-        .collect();
-    words.join(", ")
+fn span(step: &Step) -> Span {
+    match step {
+        Step::One(line) => line.span,
+        Step::Repeat { span, .. } => *span,
+    }
+}
+
+/// What stands there in the file, on one line.
+fn words_at(scenario: &Scenario, span: Span) -> String {
+    let text = scenario.source.text.get(span.start..span.end).unwrap_or("");
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 fn control(scenario: &Scenario) -> String {
@@ -166,4 +165,26 @@ fn standings(portrait: &Portrait, scenario: &str, mechanism: Mechanism) -> Strin
 /// The word of a feature in scenario files.
 fn feature_word(feature: Feature) -> String {
     serde_json::to_value(feature).ok().and_then(|word| word.as_str().map(str::to_owned)).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{mechanism, scenario};
+    use crate::{Portrait, samples, style::Color};
+    use spec::Mechanism;
+
+    #[test]
+    fn a_scenario_is_explained_with_its_evidence() {
+        let portrait = Portrait::of(&samples::record());
+        let scenarios = samples::scenarios();
+        insta::assert_snapshot!("story", scenario(&scenarios[1], Some(("linux-x86_64-gnu", &portrait)), Color::Never));
+        insta::assert_snapshot!("race", scenario(&scenarios[0], None, Color::Never));
+    }
+
+    #[test]
+    fn a_mechanism_is_explained_by_what_it_promises() {
+        let portrait = Portrait::of(&samples::record());
+        let evidence = Some(("linux-x86_64-gnu", &portrait));
+        insta::assert_snapshot!(mechanism(Mechanism::Pipe, &samples::scenarios(), evidence, Color::Never));
+    }
 }

@@ -8,9 +8,10 @@ use harness_core::{
 };
 use serde_json::Value;
 use spec::Operation;
+use std::ops::Range;
 
 /// How many pieces or runs of bytes are named before the rest is only counted.
-const PARTS_MAX: usize = 4;
+const PARTS_MAX: usize = 5;
 
 /// The labels of a plan's steps: of the story, or by process.
 #[must_use]
@@ -120,21 +121,67 @@ fn received(received: &Received, processes: &[String]) -> String {
 }
 
 fn runs(runs: &[Run], processes: &[String]) -> String {
-    let mut words: Vec<String> = runs.iter().take(PARTS_MAX).map(|run| self::run(run, processes)).collect();
-    if runs.len() > PARTS_MAX {
-        words.push(format!("{} more runs", runs.len() - PARTS_MAX));
+    let groups = groups(runs);
+    let shown = telling(&groups);
+    let mut words: Vec<String> = groups[shown.clone()].iter().map(|group| self::group(group, processes)).collect();
+    if shown.start > 0 {
+        words.insert(0, "…".to_owned());
+    }
+    if shown.end < groups.len() {
+        words.push("…".to_owned());
     }
     words.join(" + ")
 }
 
-fn run(run: &Run, processes: &[String]) -> String {
+/// Runs of bytes that are told as one: consecutive whole messages of one sender, all of one length.
+#[derive(Clone, Copy)]
+struct Group {
+    first: Run,
+    messages: u32,
+    /// Whether the message is there in pieces, or nobody sent it.
+    is_odd: bool,
+}
+
+fn groups(runs: &[Run]) -> Vec<Group> {
+    let mut groups: Vec<Group> = Vec::new();
+    for run in runs {
+        let same = |other: &&Run| (other.from, other.message) == (run.from, run.message);
+        let is_odd = run.from == 0 || run.offset > 0 || runs.iter().filter(same).count() > 1;
+        match groups.last_mut() {
+            Some(group)
+                if !is_odd
+                    && !group.is_odd
+                    && (group.first.from, group.first.length) == (run.from, run.length)
+                    && group.first.message.checked_add(group.messages) == Some(run.message) =>
+            {
+                group.messages += 1;
+            }
+            _ => groups.push(Group { first: *run, messages: 1, is_odd }),
+        }
+    }
+    groups
+}
+
+/// The groups that are shown of many: from the first odd one on.
+fn telling(groups: &[Group]) -> Range<usize> {
+    let start = groups.iter().position(|group| group.is_odd).unwrap_or(0);
+    let start = start.min(groups.len().saturating_sub(PARTS_MAX));
+    start..groups.len().min(start + PARTS_MAX)
+}
+
+fn group(group: &Group, processes: &[String]) -> String {
+    let run = group.first;
     let Some(sender) = sender(run.from, processes) else {
         return format!("{} bytes nobody sent", run.length);
     };
     let end = u64::from(run.offset) + u64::from(run.length);
-    match run.offset {
-        0 => format!("{sender} #{} ({} bytes)", run.message, run.length),
-        offset => format!("{sender} #{} (bytes {offset}..{end})", run.message),
+    match (group.messages, run.offset) {
+        (1, 0) => format!("{sender} #{} ({} bytes)", run.message, run.length),
+        (1, offset) => format!("{sender} #{} (bytes {offset}..{end})", run.message),
+        (messages, _) => {
+            let last = u64::from(run.message) + u64::from(messages) - 1;
+            format!("{sender} #{} to #{last} ({} bytes each)", run.message, run.length)
+        }
     }
 }
 
@@ -197,6 +244,19 @@ mod tests {
         let got = Outcome::Received(Received { pieces, ended: true, failed: None });
         let processes = ["reader".to_owned(), "writer".to_owned()];
         assert_eq!(outcome(&got, &processes), "writer #3 (8 bytes) + 4 bytes nobody sent, the end");
+    }
+
+    #[test]
+    fn whole_messages_in_a_row_are_told_as_one() {
+        let whole = |message| Run { from: 1, message, offset: 0, length: 8 };
+        let mut runs: Vec<Run> = (0..9).map(whole).collect();
+        runs.insert(5, Run { from: 2, message: 0, offset: 0, length: 4 });
+        runs.insert(7, Run { from: 2, message: 0, offset: 4, length: 4 });
+        let processes = ["a".to_owned(), "b".to_owned()];
+        assert_eq!(
+            super::runs(&runs, &processes),
+            "a #0 to #4 (8 bytes each) + b #0 (4 bytes) + a #5 (8 bytes) + b #0 (bytes 4..8) + a #6 to #8 (8 bytes each)"
+        );
     }
 
     #[rstest]

@@ -87,3 +87,22 @@ pub fn jsonl(listed: &[Listed<'_>]) -> String {
         })
         .collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{jsonl, terminal};
+    use crate::{samples, style::Color};
+    use harness_core::expand;
+
+    #[test]
+    fn every_instance_is_a_line() {
+        let scenarios = samples::scenarios();
+        let names: Vec<_> = scenarios
+            .iter()
+            .flat_map(|scenario| expand::names(scenario).into_iter().map(move |name| (name, scenario)))
+            .collect();
+        let listed: Vec<_> = names.iter().map(|(name, scenario)| (name, *scenario)).collect();
+        insta::assert_snapshot!("terminal", terminal(&listed, Color::Never));
+        insta::assert_snapshot!("jsonl", jsonl(&listed));
+    }
+}

@@ -101,8 +101,9 @@ impl Standing {
 /// The name of a system, as its portrait's file is called: `linux-x86_64-gnu`.
 #[must_use]
 pub fn system_name(hello: &RootHello) -> String {
+    let system = stable_system(&hello.system);
     let part = |key: &str| {
-        let value = hello.system.get(key).map_or("unknown", String::as_str);
+        let value = system.get(key).map_or("unknown", String::as_str);
         // It becomes the name of a file.
         value
             .chars()
@@ -110,6 +111,19 @@ pub fn system_name(hello: &RootHello) -> String {
             .collect::<String>()
     };
     format!("{}-{}-{}", part("os"), part("machine"), part("libc"))
+}
+
+/// What of a system's facts is the same on every machine that runs it: of the C library its family, as in a target's name.
+fn stable_system(system: &BTreeMap<String, String>) -> BTreeMap<String, String> {
+    let family = |libc: &str| match libc.split_whitespace().next() {
+        Some("glibc") | None => "gnu".to_owned(),
+        Some(family) => family.to_owned(),
+    };
+    let stable = |fact: &str| {
+        let value = system.get(fact)?;
+        Some((fact.to_owned(), if fact == "libc" { family(value) } else { value.clone() }))
+    };
+    STABLE_FACTS.iter().filter_map(|fact| stable(fact)).collect()
 }
 
 /// A system in a few words.
@@ -124,12 +138,16 @@ impl Portrait {
     #[must_use]
     pub fn of(record: &RunRecord) -> Self {
         let agent = &record.header.agent;
-        let mut portrait =
-            Self { version: VERSION, system: agent.system.clone(), limits: agent.limits.clone(), ..Self::default() };
-        portrait.system.retain(|fact, _| STABLE_FACTS.contains(&fact.as_str()));
+        let mut portrait = Self {
+            version: VERSION,
+            system: stable_system(&agent.system),
+            limits: agent.limits.clone(),
+            ..Self::default()
+        };
         portrait.limits.retain(|limit, _| !CONFIGURED_LIMITS.contains(&limit.as_str()));
         for report in &record.instances {
-            if !instance_id::is_control(&report.id) {
+            // That we erred says nothing about the system.
+            if !instance_id::is_control(&report.id) && report.verdict != Verdict::Faulty {
                 portrait.add(report);
             }
         }

@@ -8,7 +8,10 @@ use harness_core::{
     plan::Parameter,
     wire::{Data, Outcome, Piece, ProcessEnding, Received, RootHello, Run},
 };
-use spec::scenario::{Grade, Source, Span};
+use spec::{
+    Scenario, load,
+    scenario::{Grade, Source, Span},
+};
 use std::collections::BTreeMap;
 
 /// The file of the story.
@@ -294,7 +297,7 @@ pub(crate) fn record() -> RunRecord {
             ("OPEN_MAX".to_owned(), 1024),
             ("SIGQUEUE_MAX".to_owned(), 63419),
         ]),
-        system: ["os=linux", "release=6.18.0", "machine=x86_64", "libc=gnu"]
+        system: ["os=linux", "release=6.18.0", "machine=x86_64", "libc=glibc 2.36"]
             .iter()
             .map(|pair| pair.split_once('=').map(|(key, value)| (key.to_owned(), value.to_owned())).unwrap())
             .collect(),
@@ -331,4 +334,46 @@ pub(crate) fn record() -> RunRecord {
         instances,
         complete: true,
     }
+}
+
+const RACE: &str = "\
+title: Writes of at most PIPE_BUF bytes never interleave
+because: Many processes append records to one pipe.
+cites:
+  - POSIX.1-2024 write()
+mechanisms: [pipe, fifo]
+channels:
+  line: stream
+vary:
+  size: [1, PIPE_BUF]
+processes:
+  writer:
+    count: 2
+    steps:
+      - repeat: { times: 8, steps: [{ write: { size: size } }] }
+      - close: line
+  reader:
+    - read: { size: 65536, until: end }
+runs: 60
+must: [complete, whole]
+should: [in_order]
+control:
+  change: { size: 2 * PIPE_BUF + 8 }
+  breaks: whole
+elsewhere:
+  - where: gvisor
+    because: It has pipes of its own.
+    source: https://gvisor.dev/docs/
+    skip: true
+";
+
+/// A race and a story, as they are loaded.
+pub(crate) fn scenarios() -> Vec<Scenario> {
+    [("boundaries/whole", RACE), ("lifetime/end-of-stream", STORY)]
+        .iter()
+        .map(|(id, text)| {
+            load::text(id, &format!("spec/scenarios/{id}.yaml"), text)
+                .unwrap_or_else(|complaints| panic!("{}", complaints.render(false)))
+        })
+        .collect()
 }

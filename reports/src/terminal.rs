@@ -5,9 +5,11 @@ use crate::{
     label::duration,
     style::{Color, count, table, wrap},
 };
-use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
 use harness_core::{Finding, InstanceReport, Judgement, Verdict};
-use spec::scenario::{Grade, Source};
+use spec::{
+    load,
+    scenario::{Grade, Source},
+};
 use std::collections::BTreeMap;
 
 /// What is shown beyond the least.
@@ -86,15 +88,14 @@ fn first(instance: &InstanceReport) -> Option<&Finding> {
 
 fn finding_text(finding: &Finding, instance: &InstanceReport, source: Option<&Source>, color: Color) -> String {
     let anomaly = finding.anomaly.map_or_else(String::new, |anomaly| format!(" ({})", anomaly.name()));
-    let title = format!("{}{anomaly}", finding.claim);
-    let drawn = source.and_then(|source| caret(finding, source, &title, color));
-    let mut text = drawn.unwrap_or_else(|| {
-        let head = match finding.verdict {
-            Verdict::Broken => color.alarm(&title),
-            verdict => color.verdict(verdict, &title),
-        };
-        format!("  {head} in {}\n", instance.path)
-    });
+    let title = format!("`{}` is {}{anomaly}", finding.claim, finding.verdict.name());
+    let mut text = match (source, finding.span) {
+        (Some(source), Some(span)) => {
+            let label = format!("got {}", finding.got);
+            load::snippet(source, span, &title, &label, &[], color == Color::Always) + "\n"
+        }
+        _ => format!("  {} in {}\n", color.verdict(finding.verdict, &title), instance.path),
+    };
     text.push_str(&format!("  expected {}\n", finding.expected));
     text.push_str(&format!("  got      {}\n", finding.got));
     for note in &finding.notes {
@@ -102,27 +103,6 @@ fn finding_text(finding: &Finding, instance: &InstanceReport, source: Option<&So
         text.push('\n');
     }
     text
-}
-
-/// The place in the scenario's file, as rustc would show it.
-fn caret(finding: &Finding, source: &Source, title: &str, color: Color) -> Option<String> {
-    let span = finding.span?;
-    // A file that has changed since the run may be shorter now.
-    source.text.get(span.start..span.end)?;
-    let label = format!("got {}", finding.got);
-    let renderer = match color {
-        Color::Never => Renderer::plain(),
-        Color::Always => Renderer::styled(),
-    };
-    let snippet = Snippet::source(source.text.as_str())
-        .path(source.path.as_str())
-        .annotation(AnnotationKind::Primary.span(span.start..span.end).label(label));
-    let level = match finding.verdict {
-        Verdict::Broken => Level::ERROR,
-        _ => Level::WARNING,
-    };
-    let group = level.with_name(finding.verdict.name()).primary_title(title).element(snippet);
-    Some(format!("{}\n", renderer.render(&[group])))
 }
 
 /// The history that shows it, and what else is known of a race.
@@ -268,12 +248,14 @@ mod tests {
     }
 
     #[test]
-    fn a_span_outside_the_file_falls_back_to_the_path() {
+    fn without_its_file_a_finding_names_the_path() {
         let mut record = samples::record();
-        for source in record.sources.values_mut() {
-            source.text = "short".to_owned();
-        }
-        assert!(render(&record, Options::default()).contains("in spec/scenarios/lifetime/end-of-stream.yaml"));
+        record.sources.clear();
+        let text = render(&record, Options::default());
+        assert!(
+            text.contains("`step` is broken (wrong value) in spec/scenarios/lifetime/end-of-stream.yaml"),
+            "{text}"
+        );
     }
 
     #[test]

@@ -33,7 +33,8 @@ impl Corpus {
                 folder.display()
             )));
         }
-        let (scenarios, complaints) = load::directory(&folder);
+        // As a person would type it: the paths stand in messages and records.
+        let (scenarios, complaints) = load::directory(Path::new(&workspace::shown(&folder)));
         Self { scenarios, is_own: true }.unless(&complaints)
     }
 

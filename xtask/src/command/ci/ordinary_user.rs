@@ -26,7 +26,11 @@ pub(super) fn run(shell: &Shell) -> anyhow::Result<Outcome> {
     fs::copy(std::env::current_exe()?, &program).context("cannot copy this program")?;
     fs::copy(built_agent()?, &agent).context("cannot copy the agent")?;
     for part in ["spec/scenarios", "reports/portraits"] {
-        copy_folder(&workspace::root().join(part), &bundle.join(part))?;
+        let from = workspace::root().join(part);
+        // A system's first run has no portrait to compare with.
+        if from.is_dir() {
+            copy_folder(&from, &bundle.join(part))?;
+        }
     }
     chown(bundle, Some(Uid::from_raw(NOBODY)), Some(Gid::from_raw(NOBODY)))?;
     let nobody = NOBODY.to_string();
