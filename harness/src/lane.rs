@@ -7,7 +7,6 @@ use crate::{
     isolation::{self, Isolation},
     leftovers::Ground,
     session::Config,
-    starter::Starter,
     warden::{self, Warden},
 };
 use harness_core::wire::{FromAgent, Hello, PROTOCOL, RootHello, SOCKET_VARIABLE};
@@ -43,7 +42,6 @@ pub(crate) struct Grounds {
     /// The processors that may be used.
     pub(crate) processors: Vec<usize>,
     pub(crate) warden: Option<Warden>,
-    pub(crate) starter: Starter,
 }
 
 impl Grounds {
@@ -90,9 +88,13 @@ impl Lane {
         let program = grounds.config.agent.first().map_or_else(String::new, |word| word.to_string_lossy().into_owned());
         let failed = |reason: String| StartError::Agent { program: program.clone(), reason };
         listener.set_nonblocking(true).map_err(|error| failed(format!("its socket cannot be made: {error}")))?;
-        let mut command = isolation::lane_command(grounds.isolation, &grounds.config.helper, &grounds.config.agent);
-        command.env(SOCKET_VARIABLE, &socket).stdin(Stdio::null()).stdout(Stdio::null()).stderr(stderr);
-        let mut helper = grounds.starter.spawn(command).map_err(|error| failed(error.to_string()))?;
+        let mut helper = isolation::lane_command(grounds.isolation, &grounds.config.helper, &grounds.config.agent)
+            .env(SOCKET_VARIABLE, &socket)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(stderr)
+            .spawn()
+            .map_err(|error| failed(error.to_string()))?;
         if let Some(warden) = &grounds.warden {
             warden.watch(helper.id());
         }

@@ -13,7 +13,7 @@ mod lane;
 mod leftovers;
 mod reply;
 mod session;
-mod starter;
+mod spawner;
 mod sweep;
 mod warden;
 

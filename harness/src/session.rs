@@ -7,7 +7,7 @@ use crate::{
     host,
     isolation::{self, IsolationChoice},
     lane::{self, Grounds, Lane},
-    starter::Starter,
+    spawner::Spawner,
     sweep,
     warden::Warden,
 };
@@ -23,7 +23,7 @@ use std::{
     ffi::OsString,
     path::PathBuf,
     sync::{
-        Mutex, PoisonError,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicBool, Ordering},
         mpsc,
     },
@@ -128,7 +128,8 @@ pub struct Session {
     // Fields drop in this order: the warden says goodbye only after the directory is gone.
     spare: Mutex<Vec<Lane>>,
     directory: Option<tempfile::TempDir>,
-    grounds: Grounds,
+    spawner: Spawner,
+    grounds: Arc<Grounds>,
     facts: Facts,
     cancelled: AtomicBool,
     controls: Mutex<HashMap<String, Judgement>>,
@@ -151,16 +152,11 @@ impl Session {
         let warden = Warden::start(&config.helper, directory.path(), &prefix).ok();
         let processors = host::processors();
         let lanes = if config.jobs == 0 { processors.len() } else { config.jobs };
-        let grounds = Grounds {
-            config,
-            isolation,
-            directory: directory.path().to_owned(),
-            prefix,
-            processors,
-            warden,
-            starter: Starter::new(),
-        };
-        let lane = Lane::start(&grounds, 0)?;
+        let directory_path = directory.path().to_owned();
+        let grounds = Grounds { config, isolation, directory: directory_path, prefix, processors, warden };
+        let grounds = Arc::new(grounds);
+        let spawner = Spawner::start(&grounds);
+        let lane = spawner.lane(0)?;
         let facts = Facts {
             hello: lane.hello.clone(),
             isolation: isolation.describe().to_owned(),
@@ -170,6 +166,7 @@ impl Session {
         Ok(Self {
             spare: Mutex::new(vec![lane]),
             directory: Some(directory),
+            spawner,
             grounds,
             facts,
             cancelled: AtomicBool::new(false),
@@ -332,7 +329,9 @@ impl Session {
             let spare = self.spare.lock().unwrap_or_else(PoisonError::into_inner).pop();
             *slot = Some(match spare {
                 Some(lane) => lane,
-                None => Lane::start(&self.grounds, self.next_number(number))
+                None => self
+                    .spawner
+                    .lane(self.next_number(number))
                     .map_err(|error| Fault::agent("a new agent", error.to_string()))?,
             });
         }
