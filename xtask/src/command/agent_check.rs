@@ -5,7 +5,7 @@ mod samples;
 
 use crate::{
     ExitCode, Failure, agent,
-    command::conform::run::{Runner, Settings, Step, time_scale},
+    command::conform::run::{Runner, Settings, Step, quoted, time_scale},
     output,
     select::Selected,
 };
@@ -19,14 +19,18 @@ use spec::{Mechanism, Scenario};
 /// Validate somebody's agent.
 #[derive(Clone, Debug, clap::Args)]
 pub(super) struct Arguments {
-    /// The agent's command, as one word for a shell
-    #[arg(value_name = "CMD")]
-    agent: String,
+    /// The agent's program and its arguments, as several words or in one
+    #[arg(value_name = "CMD", required = true, num_args = 1.., trailing_var_arg = true, allow_hyphen_values = true)]
+    agent: Vec<String>,
 }
 
 /// Runs the command.
 pub(super) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
-    let command = agent::command(Some(&arguments.agent))?;
+    let text = match arguments.agent.as_slice() {
+        [one] => one.clone(),
+        several => several.iter().map(|word| quoted(word)).collect::<Vec<_>>().join(" "),
+    };
+    let command = agent::command(Some(&text))?;
     let mut check = Check::default();
     check.note("starts, and ends with its connection", end_of_file::check(&command))?;
     let mut settings = Settings::new(command);

@@ -44,16 +44,20 @@ fn attempt(command: &[OsString]) -> Result<(), String> {
         .spawn()
         .map_err(|error| format!("it cannot be started: {error}"))?;
     let mut guard = Guard(child);
-    if !ready(listener.as_fd()) {
-        return Err(format!("it did not connect to the socket in {SOCKET_VARIABLE} within {PATIENCE_MS} ms"));
+    let Some(stdout) = guard.0.stdout.take() else { return Err("its standard output is not ours".to_owned()) };
+    match first_ready(listener.as_fd(), stdout.as_fd()) {
+        First::Connection => {}
+        First::End => return Err(format!("it ended without connecting to the socket in {SOCKET_VARIABLE}")),
+        First::Nothing => {
+            return Err(format!("it did not connect to the socket in {SOCKET_VARIABLE} within {PATIENCE_MS} ms"));
+        }
     }
     let (stream, _) = listener.accept().map_err(|error| format!("it did not connect: {error}"))?;
     let patience = Duration::from_millis(u64::from(PATIENCE_MS));
     stream.set_read_timeout(Some(patience)).map_err(|error| error.to_string())?;
     hello(&mut BufReader::new(&stream))?;
     drop(stream);
-    let Some(stdout) = guard.0.stdout.take() else { return Ok(()) };
-    if !ready(stdout.as_fd()) {
+    if !ended(stdout.as_fd()) {
         return Err(format!(
             "it still runs {PATIENCE_MS} ms after its connection has ended: end of file means die, for all of its processes"
         ));
@@ -74,9 +78,28 @@ fn hello(lines: &mut impl std::io::BufRead) -> Result<(), String> {
     }
 }
 
-/// Whether there is something to read, or an end, in time.
-fn ready(descriptor: BorrowedFd<'_>) -> bool {
-    let mut polled = [PollFd::new(descriptor, PollFlags::POLLIN)];
+/// What happens first.
+enum First {
+    Connection,
+    End,
+    Nothing,
+}
+
+fn first_ready(listener: BorrowedFd<'_>, stdout: BorrowedFd<'_>) -> First {
+    // What it writes there is nothing to us: only the end shows.
+    let mut polled = [PollFd::new(listener, PollFlags::POLLIN), PollFd::new(stdout, PollFlags::empty())];
+    let _ = poll(&mut polled, PollTimeout::from(PATIENCE_MS));
+    let is_ready = |index: usize| polled.get(index).and_then(PollFd::any).unwrap_or(false);
+    match (is_ready(0), is_ready(1)) {
+        (true, _) => First::Connection,
+        (false, true) => First::End,
+        (false, false) => First::Nothing,
+    }
+}
+
+/// Whether all who held the other end of this pipe are gone, in time.
+fn ended(stdout: BorrowedFd<'_>) -> bool {
+    let mut polled = [PollFd::new(stdout, PollFlags::empty())];
     poll(&mut polled, PollTimeout::from(PATIENCE_MS)).is_ok_and(|ready| ready > 0)
 }
 

@@ -59,6 +59,10 @@ impl Settings {
 /// The environment variable that scales all bounds of time, for slow targets.
 pub const TIME_SCALE_VARIABLE: &str = "PLUMBLINE_TIME_SCALE";
 
+/// A control ends with the first run that breaks, so it may try this many times as often: on a busy machine processes that
+/// can collide do not always do so soon.
+const CONTROL_PATIENCE: u32 = 20;
+
 /// The scale that the environment asks for.
 ///
 /// # Errors
@@ -192,6 +196,10 @@ impl Runner {
             for plan in std::iter::once(&mut plan).chain(&mut control).filter(|plan| plan.race) {
                 plan.runs = runs;
             }
+        }
+        if let Some(control) = &mut control {
+            control.runs = control.runs.saturating_mul(CONTROL_PATIENCE);
+            control.within_ns = control.within_ns.saturating_mul(u64::from(CONTROL_PATIENCE));
         }
         Ok(Job { plan, control })
     }
