@@ -57,8 +57,31 @@ fn promises(scenario: &Scenario) -> Vec<String> {
     let promises =
         matches!(scenario.body, Body::Story(_)) || scenario.claims.iter().any(|claim| claim.grade == Grade::Must);
     let mut problems = Vec::new();
-    if promises && scenario.cites.iter().all(|cite| !cite.contains('(')) {
-        problems.push(format!("{path}: cite the page that promises it, as `POSIX.1-2024 read()` or `Linux pipe(7)`"));
+    if promises && !scenario.cites.iter().any(|cite| names_a_clause(cite)) {
+        problems.push(format!(
+            "{path}: cite what promises it, as `POSIX.1-2024 read()`, `Linux pipe(7)`, `C11 7.17.3` or `RFC 9293 3.8`"
+        ));
     }
     problems
+}
+
+/// Whether a citation names a page, or a section of a standard that has no pages.
+fn names_a_clause(cite: &str) -> bool {
+    const BY_SECTION: [&str; 3] = ["C11 ", "C23 ", "RFC "];
+    cite.contains('(') || BY_SECTION.iter().any(|standard| cite.starts_with(standard))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::names_a_clause;
+    use rstest::rstest;
+
+    #[rstest]
+    #[case("POSIX.1-2024 read()", true)]
+    #[case("Linux pipe(7), I/O on pipes and FIFOs", true)]
+    #[case("C11 7.17.3: memory_order_seq_cst has a single total order", true)]
+    #[case("common sense", false)]
+    fn citations_name_a_clause(#[case] cite: &str, #[case] expected: bool) {
+        assert_eq!(names_a_clause(cite), expected);
+    }
 }
