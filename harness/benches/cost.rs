@@ -43,6 +43,7 @@ fn story(session: &Session, rounds: usize) -> Plan {
     let hello = &session.facts().hello;
     let host = Host {
         mechanisms: &hello.mechanisms,
+        lacks: &hello.lacks,
         capabilities: &hello.capabilities,
         limits: &hello.limits,
         processors: session.facts().processors,

@@ -289,6 +289,7 @@ fn skipped(id: &str, class: SkipClass, reason: &str) -> InstanceReport {
 /// A run with every verdict.
 pub(crate) fn record() -> RunRecord {
     let agent = RootHello {
+        lacks: Vec::new(),
         protocol: 1,
         agent: "plumbline-agent 0.0.0".to_owned(),
         mechanisms: texts(&["pipe", "fifo"]),

@@ -764,18 +764,15 @@ macro_rules! words {
 
 words! {
     /// What an object is opened for. (The default, where `for:` is left out, is `both`.)
+    #[derive(Default)]
     Access {
         /// `O_RDONLY`.
         Read,
         /// `O_WRONLY`.
         Write,
         /// `O_RDWR`.
+        #[default]
         Both,
-    }
-}
-impl Default for Access {
-    fn default() -> Self {
-        Self::Both
     }
 }
 words! {
@@ -791,18 +788,15 @@ words! {
 }
 words! {
     /// A direction of a connection.
+    #[derive(Default)]
     Direction {
         /// `SHUT_RD`.
         Read,
         /// `SHUT_WR`.
+        #[default]
         Write,
         /// `SHUT_RDWR`.
         Both,
-    }
-}
-impl Default for Direction {
-    fn default() -> Self {
-        Self::Write
     }
 }
 words! {
@@ -816,18 +810,15 @@ words! {
 }
 words! {
     /// What a signal does.
+    #[derive(Default)]
     Disposition {
         /// A handler notes it (see `caught`).
+        #[default]
         Catch,
         /// Nothing: `SIG_IGN`.
         Ignore,
         /// As at the start: `SIG_DFL`.
         Default,
-    }
-}
-impl Default for Disposition {
-    fn default() -> Self {
-        Self::Catch
     }
 }
 

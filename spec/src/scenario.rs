@@ -182,6 +182,7 @@ pub struct Process {
 
 /// One entry of a process's list.
 #[derive(Clone, Debug)]
+#[expect(clippy::large_enum_variant, reason = "nearly all steps are the large one")]
 pub enum Step {
     /// One operation. Its line's `process` is the process's name.
     One(Line),

@@ -29,6 +29,8 @@ pub const STEPS_MAX: usize = 10_000;
 pub struct Host<'h> {
     /// The mechanisms that the agent offers, by name.
     pub mechanisms: &'h [String],
+    /// The operations that the agent does not offer, by name.
+    pub lacks: &'h [String],
     /// The capabilities that the agent announces.
     pub capabilities: &'h [String],
     /// The limits of the agent's host.
@@ -187,6 +189,10 @@ fn check_host(scenario: &Scenario, mechanism: Mechanism, host: &Host<'_>) -> Res
     if !host.mechanisms.iter().any(|known| known == mechanism.name()) {
         return Err(skip(SkipClass::Unsupported, format!("the agent offers no {mechanism} here")));
     }
+    let operations = operations(scenario);
+    if let Some(lacking) = host.lacks.iter().find(|lacking| operations.contains(&lacking.as_str())) {
+        return Err(skip(SkipClass::Unsupported, format!("the agent offers no `{lacking}`")));
+    }
     for need in &scenario.needs {
         match need {
             Need::Feature(feature) if !mechanism.has(*feature) => {
@@ -210,15 +216,42 @@ fn check_host(scenario: &Scenario, mechanism: Mechanism, host: &Host<'_>) -> Res
     Ok(())
 }
 
+/// All lines of a scenario; repeats once.
+fn lines(scenario: &Scenario) -> Vec<&Line> {
+    fn collect<'s>(steps: &'s [Step], lines: &mut Vec<&'s Line>) {
+        for step in steps {
+            match step {
+                Step::One(line) => lines.push(line),
+                Step::Repeat { steps, .. } => collect(steps, lines),
+            }
+        }
+    }
+    match &scenario.body {
+        Body::Story(story) => story.iter().collect(),
+        Body::Processes { processes, .. } => {
+            let mut lines = Vec::new();
+            for process in processes {
+                collect(&process.steps, &mut lines);
+            }
+            lines
+        }
+    }
+}
+
+/// The operations that a scenario asks for, by name.
+fn operations(scenario: &Scenario) -> Vec<&'static str> {
+    lines(scenario)
+        .into_iter()
+        .filter_map(|line| match &line.action {
+            Action::Do { operation, .. } => Some(operation.name()),
+            _ => None,
+        })
+        .collect()
+}
+
 /// Whether a channel carries stamps: somebody sends a size, or fills it.
 fn is_stamped(scenario: &Scenario, channel: &str) -> bool {
-    fn any(steps: &[Step], test: &impl Fn(&Line) -> bool) -> bool {
-        steps.iter().any(|step| match step {
-            Step::One(line) => test(line),
-            Step::Repeat { steps, .. } => any(steps, test),
-        })
-    }
-    let test = |line: &Line| match &line.action {
+    lines(scenario).into_iter().any(|line| match &line.action {
         Action::Do { operation, channel: Some(used) } if used == channel => match operation {
             Operation::Write(write) => write.size.is_some(),
             Operation::Send(send) => send.size.is_some(),
@@ -226,11 +259,7 @@ fn is_stamped(scenario: &Scenario, channel: &str) -> bool {
             _ => false,
         },
         _ => false,
-    };
-    match &scenario.body {
-        Body::Story(lines) => lines.iter().any(test),
-        Body::Processes { processes, .. } => processes.iter().any(|process| any(&process.steps, &test)),
-    }
+    })
 }
 
 /// Gives amounts their values.
@@ -349,7 +378,6 @@ impl<'h> Resolver<'h> {
         })
     }
 
-    #[expect(clippy::too_many_lines, reason = "one arm an operation, each as short as can be")]
     fn operation(&self, operation: &Operation<Amount>) -> Result<Operation<u64>, Skip> {
         Ok(match operation.clone() {
             Operation::Open(open) => Operation::Open(open),

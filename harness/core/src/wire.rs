@@ -88,6 +88,9 @@ pub struct RootHello {
     /// What it can do beyond the least: see [`capability`].
     #[serde(default)]
     pub capabilities: Vec<String>,
+    /// Operations that it does not offer, by name: scenarios that need them are skipped.
+    #[serde(default)]
+    pub lacks: Vec<String>,
     /// The limits of its host, by name; those it does not know are absent.
     #[serde(default)]
     pub limits: BTreeMap<String, u64>,

@@ -50,7 +50,7 @@ pub(super) fn lane(isolation: Isolation, parent: i32, agent: &[OsString]) -> Res
     let program = std::env::current_exe().map_err(|error| format!("cannot find this program: {error}"))?;
     let status = helper::command(&program, "inner")
         .arg(isolation.word())
-        .arg(getuid_outside(isolation).to_string())
+        .arg(getuid_outside(isolation))
         .args(agent)
         .status()
         .map_err(|error| format!("cannot start the first process of the namespace: {error}"))?;

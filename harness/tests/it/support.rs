@@ -23,7 +23,14 @@ pub(crate) fn plan(text: &str) -> Plan {
     });
     let mechanisms = vec!["pipe".to_owned()];
     let limits: BTreeMap<String, u64> = BTreeMap::new();
-    let host = Host { mechanisms: &mechanisms, capabilities: &[], limits: &limits, processors: 2, platform: "linux" };
+    let host = Host {
+        mechanisms: &mechanisms,
+        lacks: &[],
+        capabilities: &[],
+        limits: &limits,
+        processors: 2,
+        platform: "linux",
+    };
     let names = expand::names(&scenario);
     expand::plan(&scenario, &names[0], &host).expect("the test's own scenario has a plan")
 }

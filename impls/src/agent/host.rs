@@ -16,6 +16,7 @@ pub(super) fn agent() -> String {
 /// The root's hello.
 pub(super) fn hello() -> RootHello {
     RootHello {
+        lacks: Vec::new(),
         protocol: PROTOCOL,
         agent: agent(),
         mechanisms: registry::MECHANISMS

@@ -29,7 +29,7 @@ pub(super) fn judge(plan: &Plan, history: &History) -> Vec<Finding> {
                 }
             }
             Event::Ended { process, ending, .. } => {
-                findings.extend(unexpected_end(plan, history, *process, ending, index))
+                findings.extend(unexpected_end(plan, history, *process, ending, index));
             }
             // A claim that speaks of it judges it.
             Event::Stuck { .. } | Event::Overdue { .. } if claims_finish(plan) => {}

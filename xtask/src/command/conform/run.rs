@@ -163,6 +163,7 @@ impl Runner {
         let facts = self.session.facts();
         let host = Host {
             mechanisms: &facts.hello.mechanisms,
+            lacks: &facts.hello.lacks,
             capabilities: &facts.hello.capabilities,
             limits: &facts.hello.limits,
             processors: facts.processors,

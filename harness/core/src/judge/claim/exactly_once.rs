@@ -4,9 +4,11 @@ use super::{Said, broken, sender_name};
 use crate::{Plan, describe, finding::Anomaly, judge::flow::Flow};
 use std::collections::HashMap;
 
+/// A part of a message that was received: its first byte, the byte after its last, and the event that told of it.
+type Part = (u32, u32, usize);
+
 pub(super) fn judge(plan: &Plan, flow: &Flow) -> Said {
-    // The parts of each message that were received, and the event that told of each.
-    let mut parts: HashMap<(u8, u32), Vec<(u32, u32, usize)>> = HashMap::new();
+    let mut parts: HashMap<(u8, u32), Vec<Part>> = HashMap::new();
     let mut any = false;
     for got in &flow.got {
         for run in &got.runs {
