@@ -10,7 +10,8 @@ pub(crate) struct Ground {
     root: i32,
     files: PathBuf,
     prefix: String,
-    descriptors: Option<usize>,
+    /// What the root had open when it said hello.
+    descriptors: Vec<String>,
 }
 
 impl Ground {
@@ -21,7 +22,7 @@ impl Ground {
             root,
             files: files.to_owned(),
             prefix: prefix.to_owned(),
-            descriptors: host::descriptor_count(root),
+            descriptors: host::descriptors_of(root),
         }
     }
 
@@ -46,15 +47,12 @@ impl Ground {
         for child in host::children_of(self.root) {
             leaked.push(format!("process {child}"));
         }
-        let now = host::descriptor_count(self.root);
-        if let (Some(before), Some(now)) = (self.descriptors, now)
-            && now > before
-        {
-            leaked.push(format!(
-                "{} descriptors of the root ({})",
-                now - before,
-                host::descriptors_of(self.root).split_off(before).join(", "),
-            ));
+        if host::descriptor_count(self.root).is_some_and(|now| now > self.descriptors.len()) {
+            let mut more = host::descriptors_of(self.root);
+            more.retain(|descriptor| !self.descriptors.contains(descriptor));
+            if !more.is_empty() {
+                leaked.push(format!("descriptors of the root: {}", more.join(", ")));
+            }
         }
         leaked
     }
