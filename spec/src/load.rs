@@ -39,7 +39,15 @@ pub fn text(id: &str, path: &str, text: &str) -> Result<Scenario, Complaints> {
         }
         // What could be decoded is checked all the same: one round of mending is to be enough.
         Some(scenario) => {
+            let decoded = complaints.len();
             check::all(&scenario, &tree, &mut complaints);
+            // What only follows from a piece that could not be decoded would be noise.
+            let follows = |complaint: &Complaint| ["unused_channel", "unused_parameter"].contains(&complaint.kind);
+            let mut index = 0;
+            complaints.retain(|complaint| {
+                index += 1;
+                index <= decoded || !follows(complaint)
+            });
             Err(Complaints::new(source, complaints))
         }
         None => Err(Complaints::new(source, complaints)),

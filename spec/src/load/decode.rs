@@ -154,7 +154,16 @@ pub(super) fn scenario(
         Ok(value) => value,
         Err(error) => {
             let start = error.location().map_or(0, |location| location.index());
-            complaints.push(complaint::broken_syntax(Span { start, end: start + 1 }, &error.to_string()));
+            let message = error.to_string();
+            // A number that fits no type of serde's is no mistake of syntax.
+            let number = message.contains("128").then(|| message.split('`').nth(1)).flatten();
+            complaints.push(match number {
+                Some(number) => complaint::wrong_value(
+                    Span { start, end: start + number.len() },
+                    &format!("`{number}` overflows: amounts lie between 0 and 2^63 - 1"),
+                ),
+                None => complaint::broken_syntax(Span { start, end: start + 1 }, &message),
+            });
             return None;
         }
     };
