@@ -283,7 +283,7 @@ impl Session {
             }
             _ => None,
         };
-        (Some(judge::conclude(own, job.control.as_ref().zip(control.as_ref()))), None)
+        (Some(judge::conclude(&job.plan, own, job.control.as_ref().zip(control.as_ref()))), None)
     }
 
     /// Runs and judges one plan; a fault is judged faulty, and the lane is started anew.

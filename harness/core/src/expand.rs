@@ -13,7 +13,8 @@ use spec::{
         Store, Write,
     },
     scenario::{
-        Action, Attach, Body, Channel, Claim, Control, Ending, Expect, Expected, Line, Need, Parts, Process, Step,
+        Action, Attach, Body, Channel, Claim, Control, Elsewhere, Ending, Expect, Expected, Line, Need, Parts, Process,
+        Step,
     },
 };
 use std::{collections::BTreeMap, sync::Arc};
@@ -173,17 +174,16 @@ fn make(
         race: scenario.runs.is_some(),
         claims,
         must_break: control.map(|control| control.breaks.clone()),
+        expect_broken: elsewhere(scenario, mechanism, host)
+            .find(|note| note.expect.is_some())
+            .map(|note| format!("{} ({})", note.because.trim(), note.source)),
         within_ns: scenario.within.ns(),
         source: Some(Arc::clone(&scenario.source)),
     })
 }
 
 fn check_host(scenario: &Scenario, mechanism: Mechanism, host: &Host<'_>) -> Result<(), Skip> {
-    if let Some(note) = scenario.elsewhere.iter().find(|note| {
-        note.skip
-            && note.r#where == host.platform
-            && (note.mechanisms.is_empty() || note.mechanisms.contains(&mechanism))
-    }) {
+    if let Some(note) = elsewhere(scenario, mechanism, host).find(|note| note.skip) {
         return Err(skip(SkipClass::Platform, format!("{} ({})", note.because.trim(), note.source)));
     }
     if !host.mechanisms.iter().any(|known| known == mechanism.name()) {
@@ -214,6 +214,18 @@ fn check_host(scenario: &Scenario, mechanism: Mechanism, host: &Host<'_>) -> Res
         return Err(skip(SkipClass::Unsupported, "a race needs two processors, and there is one"));
     }
     Ok(())
+}
+
+/// What is known to differ for a mechanism on the host's platform.
+fn elsewhere<'s>(
+    scenario: &'s Scenario,
+    mechanism: Mechanism,
+    host: &Host<'_>,
+) -> impl Iterator<Item = &'s Elsewhere> + use<'s> {
+    let platform = host.platform.to_owned();
+    scenario.elsewhere.iter().filter(move |note| {
+        note.r#where == platform && (note.mechanisms.is_empty() || note.mechanisms.contains(&mechanism))
+    })
 }
 
 /// All lines of a scenario; repeats once.

@@ -153,9 +153,40 @@ fn verdict(findings: &[Finding]) -> Verdict {
     findings.iter().map(weight).max().unwrap_or(Verdict::Held)
 }
 
-/// Joins a judgement with that of its control, which has to have broken its claim.
+/// The last word on a plan: joined with its control, which has to have broken its claim, and turned round where an
+/// `elsewhere` note says that it breaks on this platform.
 #[must_use]
-pub fn conclude(own: Judgement, control: Option<(&Plan, &Judgement)>) -> Judgement {
+pub fn conclude(plan: &Plan, own: Judgement, control: Option<(&Plan, &Judgement)>) -> Judgement {
+    turn_round(plan, with_control(own, control))
+}
+
+/// What is known to break is no news; that it holds is.
+fn turn_round(plan: &Plan, own: Judgement) -> Judgement {
+    let Some(why) = &plan.expect_broken else { return own };
+    let mut own = own;
+    match own.verdict {
+        Verdict::Broken => {
+            for finding in own.findings.iter_mut().filter(|finding| finding.verdict == Verdict::Broken) {
+                finding.grade = Grade::May;
+                finding.notes.push(format!("known to break here: {why}"));
+            }
+        }
+        Verdict::Held => own.findings.push(Finding {
+            claim: "elsewhere".to_owned(),
+            verdict: Verdict::Broken,
+            expected: format!("what is known to break here: {why}"),
+            got: "it holds".to_owned(),
+            notes: vec!["the `elsewhere` note is stale: remove it".to_owned()],
+            ..held_story(plan)
+        }),
+        _ => {}
+    }
+    own.findings.sort_by_key(|finding| std::cmp::Reverse(weight(finding)));
+    own.verdict = verdict(&own.findings);
+    own
+}
+
+fn with_control(own: Judgement, control: Option<(&Plan, &Judgement)>) -> Judgement {
     let Some((plan, control)) = control else { return own };
     let broken = control
         .findings

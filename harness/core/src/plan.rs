@@ -39,6 +39,8 @@ pub struct Plan {
     pub claims: Vec<PlanClaim>,
     /// The claim that this plan has to break, where it is a control.
     pub must_break: Option<String>,
+    /// Why it is known to break on this platform, where an `elsewhere` note says so: that it holds is then the finding.
+    pub expect_broken: Option<String>,
     /// How long one run, or a whole race, may take: nanoseconds, before scaling.
     pub within_ns: u64,
     /// The file, for carets.

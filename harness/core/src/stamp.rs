@@ -122,9 +122,24 @@ impl Decoder {
             return None;
         }
         let Progress { message, offset, .. } = progress;
-        let length = matching(writer, message, offset, bytes);
+        let length = self.extent(writer, message, offset, bytes);
         // Two messages in a row never look alike: their numbers differ modulo 16, and codes are below all other bytes.
         (length > 0).then(|| self.take(writer, message, offset, length))
+    }
+
+    /// How many bytes are this message's. A code at the end could be another writer's, whose message goes on with it: it
+    /// is, where that one explains the byte after it as well. (With a read that ends between the two nothing tells; a
+    /// message would have to be torn at such an offset, and systems tear at pages.)
+    fn extent(&self, writer: u8, message: u32, offset: u32, bytes: &[u8]) -> usize {
+        let length = matching(writer, message, offset, bytes);
+        if length == 0 || length == bytes.len() || bytes[length - 1] >= 16 {
+            return length;
+        }
+        let of_another = (1..=WRITERS_MAX).filter(|other| *other != writer).any(|other| {
+            let progress = self.writers[usize::from(other)];
+            progress.seen && matching(other, progress.message, progress.offset, &bytes[length - 1..]) > 1
+        });
+        length - usize::from(of_another)
     }
 
     /// Begins with a byte that names its writer: the rest of that writer's message, or the beginning of another.
@@ -133,7 +148,7 @@ impl Decoder {
             return run;
         }
         let message = self.number(writer, bytes);
-        let length = matching(writer, message, 0, bytes).max(1);
+        let length = self.extent(writer, message, 0, bytes).max(1);
         self.take(writer, message, 0, length)
     }
 
@@ -244,6 +259,8 @@ mod tests {
         ) {
             let (first, second) = (encode(&[(1, left)]).0, encode(&[(2, right)]).0);
             let cut = cut.min(left - 1);
+            // One code alone at the end may be of either writer, see `Decoder::extent`.
+            prop_assume!(!(cut == left - 1 && cut % 8 == 7 && right % 8 == 7));
             let torn: Vec<u8> = [&first[..cut], &second[..], &first[cut..]].concat();
             let runs = decode(&torn, &[torn.len()]);
             let total = |from| runs.iter().filter(|run| run.from == from).map(|run| run.length as usize).sum::<usize>();

@@ -1,6 +1,6 @@
 //! The harness against agents that behave, and against agents that do not.
 
-mod rest;
 mod protocol;
+mod rest;
 mod support;
 mod wayward;

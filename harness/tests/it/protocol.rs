@@ -14,12 +14,8 @@ fn document() -> String {
 #[test]
 fn every_example_is_a_message() {
     let document = document();
-    let lines: Vec<&str> = document
-        .split("```json\n")
-        .skip(1)
-        .filter_map(|rest| rest.split("```").next())
-        .flat_map(str::lines)
-        .collect();
+    let lines: Vec<&str> =
+        document.split("```json\n").skip(1).filter_map(|rest| rest.split("```").next()).flat_map(str::lines).collect();
     assert!(lines.len() >= 15, "the document has lost its examples");
     for line in lines {
         let from = serde_json::from_str::<FromAgent>(line);

@@ -86,6 +86,7 @@ fn plan(claim: Claim<u64>, processes: Vec<Vec<PlanStep>>) -> Plan {
         race: false,
         claims: vec![PlanClaim { grade: Grade::Must, claim, span: Span::default() }],
         must_break: None,
+        expect_broken: None,
         within_ns: 1,
         source: None,
     }
@@ -330,6 +331,20 @@ fn a_message_overtaken_by_one_of_lower_priority_is_found() {
     let claim = || Claim::ByPriority(on());
     assert_eq!(judge(&plan, claim(), &calls(1, 0)), (Verdict::Held, None));
     assert_eq!(judge(&plan, claim(), &calls(0, 1)), (Verdict::Broken, Some(Anomaly::PriorityInverted)));
+}
+
+#[test]
+fn what_is_known_to_break_is_no_news_and_that_it_holds_is() {
+    let exit = |text: &str| Operation::<u64>::Exit(serde_json::from_str(text).expect("arguments decode"));
+    let mut plan = plan(Claim::Finishes, vec![vec![step(exit("{}"), None)]]);
+    plan.expect_broken = Some("it differs (a page)".to_owned());
+    let conclude = |events: Vec<Event>| {
+        let mut judge = Judge::new(&plan);
+        judge.add(&History { run: 0, events });
+        super::conclude(&plan, judge.finish(), None).verdict
+    };
+    assert_eq!(conclude(vec![Event::Stuck { at: 1, waiting: Vec::new() }]), Verdict::Held);
+    assert_eq!(conclude(Vec::new()), Verdict::Broken);
 }
 
 proptest! {
