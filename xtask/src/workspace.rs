@@ -33,3 +33,14 @@ pub fn shown(path: &Path) -> String {
     let short = here.and_then(|here| path.strip_prefix(here).ok().map(Path::to_owned));
     short.as_deref().unwrap_or(path).display().to_string()
 }
+
+/// The path of this program. Where it was built anew while it ran, the path of the new one.
+///
+/// # Errors
+/// When the system does not tell.
+pub fn this_program() -> std::io::Result<PathBuf> {
+    let program = std::env::current_exe()?;
+    // Linux marks the path of a program whose file was replaced, see proc(5), /proc/pid/exe.
+    let replaced = program.to_str().and_then(|path| path.strip_suffix(" (deleted)")).map(PathBuf::from);
+    Ok(replaced.filter(|path| path.exists()).unwrap_or(program))
+}

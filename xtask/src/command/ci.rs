@@ -114,7 +114,7 @@ impl Name {
             Self::Doctest => cmd!(shell, "{cargo} test --quiet --workspace --doc").quiet().run()?,
             Self::Tidy => tidy()?,
             Self::Conform => {
-                let program = std::env::current_exe()?;
+                let program = workspace::this_program()?;
                 cmd!(shell, "{program} conform").quiet().run()?;
             }
             Self::OrdinaryUser => return ordinary_user::run(shell),
@@ -149,7 +149,7 @@ fn python(shell: &Shell) -> anyhow::Result<Outcome> {
     if cmd!(shell, "python3 --version").quiet().ignore_stdout().ignore_stderr().run().is_err() {
         return Ok(Outcome::Skipped("there is no python3 here".to_owned()));
     }
-    let program = std::env::current_exe()?;
+    let program = workspace::this_program()?;
     let agent = format!("python3 {}", folder.join("plumbline_agent.py").display());
     {
         let _folder = shell.push_dir(&folder);

@@ -23,7 +23,7 @@ pub(super) fn run(shell: &Shell) -> anyhow::Result<Outcome> {
     let bundle = folder.path();
     let program = bundle.join("xtask");
     let agent = bundle.join("plumbline-agent");
-    fs::copy(std::env::current_exe()?, &program).context("cannot copy this program")?;
+    fs::copy(workspace::this_program()?, &program).context("cannot copy this program")?;
     fs::copy(built_agent()?, &agent).context("cannot copy the agent")?;
     for part in ["spec/scenarios", "reports/portraits"] {
         let from = workspace::root().join(part);

@@ -1,6 +1,6 @@
 //! From selected instances to reports: the one place that talks to the harness.
 
-use crate::{ExitCode, Failure, select::Selected};
+use crate::{ExitCode, Failure, select::Selected, workspace};
 use harness::{Completion, Config, IsolationChoice, Job, Progress, Session, StartError};
 use harness_core::{
     InstanceReport, Plan, Verdict,
@@ -111,7 +111,7 @@ impl Runner {
     /// # Errors
     /// When the agent is at fault, or what was demanded cannot be had.
     pub fn start(settings: Settings) -> anyhow::Result<Self> {
-        let mut config = Config::new(settings.agent.clone(), std::env::current_exe()?);
+        let mut config = Config::new(settings.agent.clone(), workspace::this_program()?);
         config.jobs = settings.jobs;
         config.seed = settings.seed;
         config.time_scale = settings.time_scale;
