@@ -98,19 +98,35 @@ impl Standing {
     }
 }
 
-/// The name of a system, as its portrait's file is called: `linux-x86_64-gnu`.
+/// The name of the agent through whose calls a system is known.
+const REFERENCE_AGENT: &str = "plumbline-agent";
+
+/// Between the name of a system and that of an agent.
+const OF_AGENT: char = '+';
+
+/// The name of what a portrait is of, as its file is called: a system as the reference agent sees it, `linux-x86_64-gnu`,
+/// or what another agent makes of it, `linux-x86_64-gnu+my-library`.
 #[must_use]
-pub fn system_name(hello: &RootHello) -> String {
+pub fn subject(hello: &RootHello) -> String {
     let system = stable_system(&hello.system);
-    let part = |key: &str| {
-        let value = system.get(key).map_or("unknown", String::as_str);
-        // It becomes the name of a file.
-        value
-            .chars()
-            .map(|character| if character.is_ascii_alphanumeric() || character == '_' { character } else { '_' })
-            .collect::<String>()
-    };
-    format!("{}-{}-{}", part("os"), part("machine"), part("libc"))
+    let part = |key: &str| file_name(system.get(key).map_or("unknown", String::as_str), "_");
+    let system = format!("{}-{}-{}", part("os"), part("machine"), part("libc"));
+    match hello.agent.split_whitespace().next() {
+        Some(REFERENCE_AGENT) => system,
+        agent => format!("{system}{OF_AGENT}{}", file_name(agent.unwrap_or("unknown"), "_-.")),
+    }
+}
+
+/// Whether a portrait's subject is a system, as the reference agent sees it.
+#[must_use]
+pub fn is_system(subject: &str) -> bool {
+    !subject.contains(OF_AGENT)
+}
+
+/// What is safe in the name of a file: letters, digits and `also`; all else becomes `_`.
+fn file_name(value: &str, also: &str) -> String {
+    let is_safe = |character: char| character.is_ascii_alphanumeric() || also.contains(character);
+    value.chars().map(|character| if is_safe(character) { character } else { '_' }).collect()
 }
 
 /// What of a system's facts is the same on every machine that runs it: of the C library its family, as in a target's name.
@@ -226,7 +242,7 @@ impl Portrait {
 
 #[cfg(test)]
 mod tests {
-    use super::{Portrait, Standing, system_name};
+    use super::{Portrait, Standing, is_system, subject};
     use crate::samples;
 
     #[test]
@@ -272,6 +288,14 @@ mod tests {
 
     #[test]
     fn a_system_is_named_by_what_does_not_change() {
-        assert_eq!(system_name(&samples::record().header.agent), "linux-x86_64-gnu");
+        assert_eq!(subject(&samples::record().header.agent), "linux-x86_64-gnu");
+    }
+
+    #[test]
+    fn what_another_agent_makes_of_a_system_is_another_subject() {
+        let mut hello = samples::record().header.agent;
+        hello.agent = "my/ring-lib 0.3".to_owned();
+        assert_eq!(subject(&hello), "linux-x86_64-gnu+my_ring-lib");
+        assert!(!is_system(&subject(&hello)));
     }
 }

@@ -392,7 +392,7 @@ class Root:
     def live(self):
         self.connection.say("hello", root={
             "protocol": PROTOCOL,
-            "agent": "plumbline-agent in Python",
+            "agent": "plumbline-agent-python 1.0",
             "mechanisms": MECHANISMS,
             "capabilities": [],
             "lacks": ["sigqueue", "sigwait", "sigsuspend", "sigpending"],

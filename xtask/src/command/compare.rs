@@ -49,10 +49,10 @@ fn side(name: &str) -> anyhow::Result<Side> {
     if let Some(portrait) = portraits::committed(name)? {
         return Ok(Side::of_portrait(name, portrait));
     }
-    let systems = portraits::systems()?;
-    let known = if systems.is_empty() { "none yet".to_owned() } else { systems.join(", ") };
+    let subjects = portraits::subjects()?;
+    let known = if subjects.is_empty() { "none yet".to_owned() } else { subjects.join(", ") };
     Err(Failure::usage(format!(
-        "`{name}` is neither a portrait nor a run: give a portrait's file, a system that has one ({known}), a `run.jsonl`, \
+        "`{name}` is neither a portrait nor a run: give a portrait's file, the name of one ({known}), a `run.jsonl`, \
          the folder it is in, or `latest`"
     )))
 }

@@ -5,13 +5,10 @@ use reports::{
     Portrait, RunRecord,
     compare::{Side, changes},
     matrix,
-    portrait::system_name,
+    portrait::{is_system, subject},
 };
 use spec::scenario::Scenario;
 use std::{collections::BTreeSet, fs};
-
-/// What every reference agent's name begins with. Only what it saw is compared with the portrait of a system.
-const REFERENCE_AGENT: &str = "plumbline-agent";
 
 /// What came of the comparison.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,21 +27,21 @@ pub(super) fn settle(
     is_whole: bool,
     bless: bool,
 ) -> anyhow::Result<Outcome> {
-    if !corpus.is_own || !record.header.agent.agent.starts_with(REFERENCE_AGENT) {
+    if !corpus.is_own {
         if bless {
-            output::say("nothing blessed: portraits are of the corpus, by the reference agent");
+            output::say("nothing blessed: portraits are of the corpus");
         }
         return Ok(Outcome::Unchanged);
     }
-    let system = system_name(&record.header.agent);
+    let subject = subject(&record.header.agent);
     let run = Portrait::of(record);
-    let committed = portraits::committed(&system)?;
+    let committed = portraits::committed(&subject)?;
     if bless {
-        return take_over(&system, committed.as_ref(), &run, is_whole);
+        return take_over(&subject, committed.as_ref(), &run, is_whole);
     }
-    let path = workspace::shown(&portraits::path(&system));
+    let path = workspace::shown(&portraits::path(&subject));
     let Some(committed) = committed else {
-        output::say(&format!("there is no portrait of this system yet: `cargo xtask conform --bless` writes {path}"));
+        output::say(&format!("there is no portrait of {subject} yet: `cargo xtask conform --bless` writes {path}"));
         return Ok(Outcome::Unchanged);
     };
     let incomparable = incomparable(record, selected);
@@ -55,7 +52,7 @@ pub(super) fn settle(
     if comparison.is_alike() {
         return Ok(Outcome::Unchanged);
     }
-    output::say(&format!("the portrait of {system} changed:\n"));
+    output::say(&format!("the portrait of {subject} changed:\n"));
     output::say(comparison.terminal(reports::Color::Never).trim_end());
     output::say("\nif that is right, take it over: cargo xtask conform --bless");
     Ok(Outcome::Changed)
@@ -69,11 +66,13 @@ fn incomparable<'r>(record: &'r RunRecord, selected: &'r [Selected<'_>]) -> BTre
     faulty.map(|report| report.id.as_str()).chain(races.map(|selected| selected.name.id.as_str())).collect()
 }
 
-fn take_over(system: &str, committed: Option<&Portrait>, run: &Portrait, is_whole: bool) -> anyhow::Result<Outcome> {
+fn take_over(subject: &str, committed: Option<&Portrait>, run: &Portrait, is_whole: bool) -> anyhow::Result<Outcome> {
     let blessed = committed.map_or_else(|| run.clone(), |committed| committed.blessed(run, is_whole));
-    let path = portraits::write(system, &blessed)?;
+    let path = portraits::write(subject, &blessed)?;
     output::say(&format!("blessed: {}", workspace::shown(&path)));
-    refresh_readme()?;
+    if is_system(subject) {
+        refresh_readme()?;
+    }
     Ok(Outcome::Unchanged)
 }
 

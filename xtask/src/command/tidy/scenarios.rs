@@ -19,8 +19,8 @@ pub(super) fn problems() -> anyhow::Result<Vec<String>> {
         problems.extend(ids(&scenarios));
         problems.extend(scenarios.iter().flat_map(promises));
     }
-    for system in portraits::systems()? {
-        let path = portraits::path(&system);
+    for subject in portraits::subjects()? {
+        let path = portraits::path(&subject);
         let text = fs::read_to_string(&path)?;
         match Portrait::parse(&text).map(|portrait| portrait.to_text()) {
             Ok(Ok(canonical)) if canonical == text => {}
