@@ -186,7 +186,8 @@ fn process(mode: &str, mut stream: UnixStream, arguments: &[String]) {
     let hello = ProcessHello {
         run: run.parse().expect("a run is a number"),
         process: name.clone(),
-        pid: i32::try_from(std::process::id()).expect("process ids are small"),
+        // A signal to -1 would go to every process there is.
+        pid: if mode == "lie-pid" { -1 } else { i32::try_from(std::process::id()).expect("process ids are small") },
         control_fd: Some(stream.as_raw_fd()),
     };
     say(&mut stream, &FromAgent::Hello(Hello::Process(hello)));

@@ -37,7 +37,15 @@ impl Connection {
         stream.set_nonblocking(true).map_err(|error| Fault::io("make a connection non-blocking", error))?;
         let credentials = getsockopt(&stream, PeerCredentials)
             .map_err(|error| Fault::io("ask who is at the other end of a connection", error))?;
-        Ok(Self { stream, buffer: Vec::new(), searched: 0, ended: false, who: who.into(), pid: credentials.pid() })
+        let (who, pid) = (who.into(), credentials.pid());
+        // By 0 the kernel says that whoever connected is in no process-id namespace of ours.
+        if pid <= 1 {
+            return Err(Fault::agent(
+                &who,
+                format!("connected from a process that cannot be seen from here (id {pid})"),
+            ));
+        }
+        Ok(Self { stream, buffer: Vec::new(), searched: 0, ended: false, who, pid })
     }
 
     /// Reads what has come. Returns whether anything did, the end included.

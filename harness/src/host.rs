@@ -5,11 +5,11 @@
 #[cfg(target_os = "linux")]
 mod linux;
 #[cfg(target_os = "linux")]
-pub(crate) use linux::{Looker, children_of, descriptor_count, descriptors_of, processors, start_time};
+pub(crate) use linux::{Looker, children_of, descriptor_count, descriptors_of, id_within, processors, start_time};
 #[cfg(not(target_os = "linux"))]
 mod other;
 #[cfg(not(target_os = "linux"))]
-pub(crate) use other::{Looker, children_of, descriptor_count, descriptors_of, processors, start_time};
+pub(crate) use other::{Looker, children_of, descriptor_count, descriptors_of, id_within, processors, start_time};
 
 /// What a process was seen doing.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -5,18 +5,16 @@ use crate::{
     connection::Connection,
     fault::{Fault, StartError},
     isolation::{self, Isolation},
+    lane_processes::Leader,
     leftovers::Ground,
     session::Config,
-    warden::{self, Warden},
+    warden::Warden,
 };
 use harness_core::wire::{FromAgent, Hello, PROTOCOL, RootHello, SOCKET_VARIABLE};
 use nix::{
     poll::{PollFd, PollFlags, ppoll},
     sched::{CpuSet, sched_setaffinity},
-    sys::{
-        signal::{Signal, kill},
-        time::TimeSpec,
-    },
+    sys::time::TimeSpec,
     unistd::Pid,
 };
 use std::{
@@ -57,7 +55,9 @@ const STDERR: &str = "stderr";
 /// One lane.
 #[derive(Debug)]
 pub(crate) struct Lane {
+    /// The outer helper, which leads the lane's session.
     helper: Child,
+    leader: Option<Leader>,
     pub(crate) listener: UnixListener,
     pub(crate) root: Connection,
     pub(crate) hello: RootHello,
@@ -95,14 +95,15 @@ impl Lane {
             .stderr(stderr)
             .spawn()
             .map_err(|error| failed(error.to_string()))?;
-        if let Some(warden) = &grounds.warden {
-            warden.watch(helper.id());
+        let leader = Leader::of(helper.id());
+        if let (Some(warden), Some(leader)) = (&grounds.warden, leader) {
+            warden.watch(leader);
         }
         let greeted = greet(grounds, &listener, &mut helper);
         let (root, hello) = match greeted {
             Ok(greeted) => greeted,
             Err(reason) => {
-                end(&mut helper);
+                end(&mut helper, leader);
                 let words = last_words(&directory);
                 crate::sweep::remove(&directory);
                 return Err(match reason {
@@ -115,22 +116,19 @@ impl Lane {
         };
         let prefix = format!("{}{number}-", grounds.prefix);
         let ground = Ground::new(grounds.isolation, root.pid, &files, &prefix);
-        Ok(Self { helper, listener, root, hello, files, prefix, ground, run: 0, directory })
+        Ok(Self { helper, leader, listener, root, hello, files, prefix, ground, run: 0, directory })
     }
 
     /// Ends the agent and everything in its world.
     pub(crate) fn stop(mut self) {
-        // In a process-id namespace the root is the first process: all others end with it.
-        let _ = kill(Pid::from_raw(self.root.pid), Signal::SIGKILL);
-        end(&mut self.helper);
+        end(&mut self.helper, self.leader);
         crate::sweep::sweep_names(&self.prefix);
         crate::sweep::remove(&self.directory);
     }
 
     /// What the agent wrote on its standard error, to be called when it is known to be gone.
     pub(crate) fn last_words(&mut self) -> String {
-        let _ = kill(Pid::from_raw(self.root.pid), Signal::SIGKILL);
-        end(&mut self.helper);
+        end(&mut self.helper, self.leader);
         last_words(&self.directory)
     }
 }
@@ -178,14 +176,14 @@ fn greet(
     }
 }
 
-fn end(helper: &mut Child) {
-    // The outer helper leads the lane's session; without namespaces that is all we have to find the rest by.
+fn end(helper: &mut Child, leader: Option<Leader>) {
     if matches!(helper.try_wait(), Ok(None)) {
         let _ = helper.kill();
     }
     let _ = helper.wait();
-    if let Ok(session) = i32::try_from(helper.id()) {
-        warden::kill_session(session);
+    // Without namespaces the session is all we have to find the rest by.
+    if let Some(leader) = leader {
+        leader.kill_session();
     }
 }
 

@@ -10,6 +10,7 @@ mod helper;
 mod host;
 mod isolation;
 mod lane;
+mod lane_processes;
 mod leftovers;
 mod reply;
 mod session;

@@ -3,14 +3,10 @@
 //! It holds the read end of a pipe whose other end only the harness has. The harness says which lanes it started; the end of
 //! the pipe without a goodbye means that it died.
 
-use crate::{helper, sweep};
-use nix::{
-    sys::signal::{Signal, kill},
-    unistd::{Pid, setsid},
-};
+use crate::{helper, lane_processes::Leader, sweep};
+use nix::unistd::setsid;
 use std::{
     ffi::OsString,
-    fs,
     io::{self, BufRead as _, Write as _},
     path::{Path, PathBuf},
     process::{Child, ChildStdin, ExitCode, Stdio},
@@ -40,12 +36,12 @@ impl Warden {
     }
 
     /// Tells of a lane's first process, which leads a session of its own.
-    pub(crate) fn watch(&self, pid: u32) {
+    pub(crate) fn watch(&self, leader: Leader) {
         if let Ok(mut guard) = self.child.lock()
             && let Some(stdin) = guard.1.as_mut()
         {
             // A warden that is gone cannot be helped; the next run sweeps.
-            let _ = writeln!(stdin, "{pid}");
+            let _ = writeln!(stdin, "{leader}");
         }
     }
 }
@@ -66,47 +62,17 @@ pub(crate) fn main(arguments: &[OsString]) -> ExitCode {
     let [directory, prefix] = arguments else { return ExitCode::from(2) };
     // Signals from the terminal are for the harness.
     let _ = setsid();
-    let mut lanes: Vec<i32> = Vec::new();
+    let mut lanes: Vec<Leader> = Vec::new();
     for line in io::stdin().lock().lines().map_while(Result::ok) {
         if line == GOODBYE {
             return ExitCode::SUCCESS;
         }
-        lanes.extend(line.parse::<i32>());
+        lanes.extend(line.parse::<Leader>());
     }
     for lane in lanes {
-        kill_session(lane);
+        lane.kill_session();
     }
     sweep::sweep_names(&prefix.to_string_lossy());
     sweep::remove(&PathBuf::from(directory));
     ExitCode::SUCCESS
-}
-
-/// Kills every process of a session, until none is left.
-pub(crate) fn kill_session(session: i32) {
-    for _ in 0..100 {
-        let members = session_members(session);
-        if members.is_empty() {
-            return;
-        }
-        for pid in members {
-            let _ = kill(Pid::from_raw(pid), Signal::SIGKILL);
-        }
-    }
-}
-
-/// The living processes of a session, by `/proc/pid/stat` (field 6).
-fn session_members(session: i32) -> Vec<i32> {
-    let Ok(entries) = fs::read_dir("/proc") else { return Vec::new() };
-    entries
-        .flatten()
-        .filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok())
-        .filter(|pid| {
-            fs::read_to_string(format!("/proc/{pid}/stat")).is_ok_and(|stat| {
-                let mut fields = stat[stat.rfind(')').map_or(0, |end| end + 1)..].split_ascii_whitespace();
-                let state = fields.next().unwrap_or("Z");
-                let member = fields.nth(2).and_then(|field| field.parse::<i32>().ok());
-                state != "Z" && state != "X" && member == Some(session)
-            })
-        })
-        .collect()
 }

@@ -4,7 +4,7 @@ use crate::{
     clock,
     connection::Connection,
     fault::Fault,
-    host::Looker,
+    host::{self, Looker},
     lane::{self, Grounds, Lane, wait},
 };
 use harness_core::{
@@ -307,6 +307,10 @@ fn greet(
     }
     if greeted[index].is_some() {
         return Err(Fault::agent(&hello.process, "said hello twice"));
+    }
+    // Its peers send signals to this id: a wrong one would strike somebody else.
+    if host::id_within(connection.pid).is_some_and(|real| real != hello.pid) {
+        return Err(Fault::agent(&hello.process, format!("said that its process id is {}, and it is not", hello.pid)));
     }
     greeted[index] = Some((hello, connection));
     Ok(())

@@ -175,6 +175,14 @@ pub(crate) fn start_time(pid: i32) -> Option<u64> {
     stat[stat.rfind(')')? + 1..].split_ascii_whitespace().nth(19)?.parse().ok()
 }
 
+/// The id of a process in its own process-id namespace, by which its neighbours there know it: the last of `NSpid` in
+/// `/proc/pid/status`.
+pub(crate) fn id_within(pid: i32) -> Option<i32> {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    let ids = status.lines().find_map(|line| line.strip_prefix("NSpid:"))?;
+    ids.split_ascii_whitespace().last()?.parse().ok()
+}
+
 #[cfg(test)]
 mod tests {
     use super::{Looker, Standing, parse_stat, start_time};

@@ -36,3 +36,7 @@ pub(crate) fn processors() -> Vec<usize> {
 pub(crate) fn start_time(_pid: i32) -> Option<u64> {
     None
 }
+
+pub(crate) fn id_within(pid: i32) -> Option<i32> {
+    Some(pid)
+}

@@ -30,6 +30,7 @@ fn an_agent_that_behaves_is_judged() {
 #[case::process_exits("die-process", "exited with status 3 without being told to")]
 #[case::end_before_begin("out-of-turn", "out of turn")]
 #[case::process_of_another_run("unknown-run", "said hello for run")]
+#[case::id_of_everybody("lie-pid", "said that its process id is -1")]
 #[case::hangs_up("early-eof", "")]
 fn an_agent_that_misbehaves_is_faulty(#[case] misbehaviour: &str, #[case] words: &str) {
     let session = session(misbehaviour).expect("it starts");

@@ -60,6 +60,10 @@ fn send(
     let Some(pid) = performer.pids.get(process).copied() else {
         return Err(Failure::Senseless(format!("no process `{process}` is known here")));
     };
+    // 0, -1 and all below mean groups of processes, and 1 is whoever started this machine.
+    if pid <= 1 {
+        return Err(Failure::Senseless(format!("`{process}` cannot have the process id {pid}")));
+    }
     let signals = &mut performer.signals;
     work.timed(|_, _| match value {
         Some(value) => signals.queue(pid, signal, value),
