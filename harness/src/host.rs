@@ -5,11 +5,15 @@
 #[cfg(target_os = "linux")]
 mod linux;
 #[cfg(target_os = "linux")]
-pub(crate) use linux::{Looker, children_of, descriptor_count, descriptors_of, id_within, processors, start_time};
+pub(crate) use linux::{
+    Looker, children_of, descriptor_count, descriptors_of, id_within, processors, start_time, unlink_queue,
+};
 #[cfg(not(target_os = "linux"))]
 mod other;
 #[cfg(not(target_os = "linux"))]
-pub(crate) use other::{Looker, children_of, descriptor_count, descriptors_of, id_within, processors, start_time};
+pub(crate) use other::{
+    Looker, children_of, descriptor_count, descriptors_of, id_within, processors, start_time, unlink_queue,
+};
 
 /// What a process was seen doing.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -52,6 +52,15 @@ impl Grounds {
 /// Where an agent's standard error goes: a file never makes it wait.
 const STDERR: &str = "stderr";
 
+/// Where a lane with namespaces of its own shows its POSIX message queues: a directory beside the lane's socket.
+const QUEUES: &str = "queues";
+
+/// The directory on which the lane that this process is to become mounts its queues; empty where there is no lane.
+pub(crate) fn queue_directory() -> PathBuf {
+    let socket = std::env::var_os(SOCKET_VARIABLE).map(PathBuf::from).unwrap_or_default();
+    socket.parent().filter(|lane| lane.is_absolute()).map(|lane| lane.join(QUEUES)).unwrap_or_default()
+}
+
 /// One lane.
 #[derive(Debug)]
 pub(crate) struct Lane {
@@ -81,6 +90,7 @@ impl Lane {
         let make = || {
             crate::sweep::remove(&directory);
             fs::create_dir_all(&files)?;
+            fs::create_dir(directory.join(QUEUES))?;
             Ok((UnixListener::bind(&socket)?, fs::File::create(directory.join(STDERR))?))
         };
         let (listener, stderr) =
@@ -115,13 +125,14 @@ impl Lane {
             }
         };
         let prefix = format!("{}{number}-", grounds.prefix);
-        let ground = Ground::new(grounds.isolation, root.pid, &files, &prefix);
+        let ground = Ground::new(grounds.isolation, root.pid, &directory.join(QUEUES), &files, &prefix);
         Ok(Self { helper, leader, listener, root, hello, files, prefix, ground, run: 0, directory })
     }
 
     /// Ends the agent and everything in its world.
     pub(crate) fn stop(mut self) {
         end(&mut self.helper, self.leader);
+        self.ground.remove_hidden_queues();
         crate::sweep::sweep_names(&self.prefix);
         crate::sweep::remove(&self.directory);
     }

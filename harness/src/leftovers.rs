@@ -6,24 +6,48 @@ use std::path::{Path, PathBuf};
 /// Where a lane's leftovers would be, and what its root is like when nothing runs.
 #[derive(Debug)]
 pub(crate) struct Ground {
-    isolation: Isolation,
     root: i32,
     files: PathBuf,
     prefix: String,
+    /// Where names of the system's own show, as this process sees them.
+    name_directories: Vec<PathBuf>,
+    /// Whether no directory shows this lane's queues.
+    pub(crate) hides_queues: bool,
+    /// Names of queues that nothing shows, and that a scenario may have made.
+    hidden_queues: Vec<String>,
     /// What the root had open when it said hello.
     descriptors: Vec<String>,
 }
 
 impl Ground {
     /// Takes note of a lane whose root has just said hello.
-    pub(crate) fn new(isolation: Isolation, root: i32, files: &Path, prefix: &str) -> Self {
+    pub(crate) fn new(isolation: Isolation, root: i32, queues: &Path, files: &Path, prefix: &str) -> Self {
+        let system = sweep::NAME_DIRECTORIES.map(Path::new);
+        let name_directories = match isolation {
+            Isolation::Names => system.map(Path::to_owned).to_vec(),
+            // The root's own mounts: in a mount namespace they are private to the lane. Either directory of queues shows
+            // the same ones.
+            _ => [system[0], queues].map(|path| PathBuf::from(format!("/proc/{root}/root{}", path.display()))).to_vec(),
+        };
         Self {
-            isolation,
             root,
             files: files.to_owned(),
             prefix: prefix.to_owned(),
+            hides_queues: isolation == Isolation::Names && !sweep::shows_queues(),
+            name_directories,
+            hidden_queues: Vec::new(),
             descriptors: host::descriptors_of(root),
         }
+    }
+
+    /// Takes note of queues that a scenario may make and that nothing will show.
+    pub(crate) fn expect_queues(&mut self, names: impl Iterator<Item = String>) {
+        self.hidden_queues.extend(names);
+    }
+
+    /// Removes the queues that nothing shows, and returns those that there were.
+    pub(crate) fn remove_hidden_queues(&mut self) -> Vec<String> {
+        self.hidden_queues.drain(..).filter(|queue| host::unlink_queue(queue)).collect()
     }
 
     /// What was left over, as a person would say it. Names and files are removed.
@@ -33,17 +57,13 @@ impl Ground {
             leaked.push(format!("file {}", path.file_name().unwrap_or_default().to_string_lossy()));
             sweep::remove(&path);
         }
-        for directory in sweep::NAME_DIRECTORIES {
-            // The root's own mounts: in a mount namespace they are private to the lane.
-            let seen = match self.isolation {
-                Isolation::Names => PathBuf::from(directory),
-                _ => PathBuf::from(format!("/proc/{}/root{directory}", self.root)),
-            };
-            for path in sweep::names_in(&seen, &self.prefix) {
-                leaked.push(format!("name {directory}/{}", path.file_name().unwrap_or_default().to_string_lossy()));
+        for directory in &self.name_directories {
+            for path in sweep::names_in(directory, &self.prefix) {
+                leaked.push(format!("name {}", path.file_name().unwrap_or_default().to_string_lossy()));
                 sweep::remove(&path);
             }
         }
+        leaked.extend(self.remove_hidden_queues().into_iter().map(|queue| format!("name {queue}")));
         for child in host::children_of(self.root) {
             leaked.push(format!("process {child}"));
         }

@@ -12,6 +12,11 @@ const MARK: &str = "plumbline-";
 /// The directories of the system in which POSIX queues, segments and semaphores show.
 pub(crate) const NAME_DIRECTORIES: [&str; 2] = ["/dev/shm", "/dev/mqueue"];
 
+/// Whether this system shows its POSIX message queues.
+pub(crate) fn shows_queues() -> bool {
+    Path::new(NAME_DIRECTORIES[1]).is_dir()
+}
+
 /// The prefix of all names of a harness process: its id and its start time.
 pub(crate) fn prefix(pid: u32) -> String {
     let start = i32::try_from(pid).ok().and_then(host::start_time).unwrap_or(0);

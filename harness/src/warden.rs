@@ -3,9 +3,10 @@
 //! It holds the read end of a pipe whose other end only the harness has. The harness says which lanes it started; the end of
 //! the pipe without a goodbye means that it died.
 
-use crate::{helper, lane_processes::Leader, sweep};
+use crate::{helper, host, lane_processes::Leader, sweep};
 use nix::unistd::setsid;
 use std::{
+    collections::BTreeSet,
     ffi::OsString,
     io::{self, BufRead as _, Write as _},
     path::{Path, PathBuf},
@@ -37,11 +38,21 @@ impl Warden {
 
     /// Tells of a lane's first process, which leads a session of its own.
     pub(crate) fn watch(&self, leader: Leader) {
+        self.say(&format!("{leader}\n"));
+    }
+
+    /// Tells of queues that may be made, and that no directory will show.
+    pub(crate) fn expect_queues(&self, names: &[String]) {
+        let text: String = names.iter().map(|name| format!("{name}\n")).collect();
+        self.say(&text);
+    }
+
+    fn say(&self, text: &str) {
         if let Ok(mut guard) = self.child.lock()
             && let Some(stdin) = guard.1.as_mut()
         {
             // A warden that is gone cannot be helped; the next run sweeps.
-            let _ = writeln!(stdin, "{leader}");
+            let _ = stdin.write_all(text.as_bytes());
         }
     }
 }
@@ -63,14 +74,22 @@ pub(crate) fn main(arguments: &[OsString]) -> ExitCode {
     // Signals from the terminal are for the harness.
     let _ = setsid();
     let mut lanes: Vec<Leader> = Vec::new();
+    let mut queues: BTreeSet<String> = BTreeSet::new();
     for line in io::stdin().lock().lines().map_while(Result::ok) {
         if line == GOODBYE {
             return ExitCode::SUCCESS;
         }
-        lanes.extend(line.parse::<Leader>());
+        if line.starts_with('/') {
+            queues.insert(line);
+        } else {
+            lanes.extend(line.parse::<Leader>());
+        }
     }
     for lane in lanes {
         lane.kill_session();
+    }
+    for queue in queues {
+        host::unlink_queue(&queue);
     }
     sweep::sweep_names(&prefix.to_string_lossy());
     sweep::remove(&PathBuf::from(directory));

@@ -134,7 +134,8 @@ pub struct Open {
     pub attach: Attach,
     /// A directory for FIFOs and sockets, empty before and after.
     pub directory: String,
-    /// What every name in a name space of the system (queues, segments, semaphores) has to begin with, without the slash.
+    /// What every name in a name space of the system (queues, segments, semaphores) begins with, without the slash: then come the
+    /// channel, `-`, and the number of the copy.
     pub prefix: String,
     /// The channels.
     pub channels: Vec<OpenChannel>,

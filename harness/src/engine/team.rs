@@ -15,6 +15,7 @@ use harness_core::{
         Refused, ToAgent,
     },
 };
+use spec::Mechanism;
 use std::collections::BTreeMap;
 
 /// One process of a team.
@@ -75,6 +76,7 @@ impl Team {
         lane.run += 1;
         let run = lane.run;
         let patience = grounds.patience_ns();
+        note_queues(grounds, lane, plan, copies);
         lane.root.send(&ToAgent::Open(opening(lane, plan, run, copies, processors)), patience)?;
         let mut waiting: Vec<Connection> = Vec::new();
         let mut greeted: Vec<Option<(ProcessHello, Connection)>> = plan.processes.iter().map(|_| None).collect();
@@ -256,6 +258,24 @@ impl Team {
             }
         }
     }
+}
+
+/// Remembers the queues' names where nothing else will tell of them, and has the warden remember them, too: as
+/// [`harness_core::wire::Open::prefix`] says, they are made of the prefix, the channel and the copy.
+fn note_queues(grounds: &Grounds, lane: &mut Lane, plan: &Plan, copies: u32) {
+    if plan.mechanism != Mechanism::PosixMq || !lane.ground.hides_queues {
+        return;
+    }
+    let prefix = lane.prefix.clone();
+    let names: Vec<String> = plan
+        .channels
+        .iter()
+        .flat_map(|channel| (0..copies).map(|copy| format!("/{prefix}{}-{copy}", channel.name)))
+        .collect();
+    if let Some(warden) = &grounds.warden {
+        warden.expect_queues(&names);
+    }
+    lane.ground.expect_queues(names.into_iter());
 }
 
 fn opening(lane: &Lane, plan: &Plan, run: u64, copies: u32, processors: &[usize]) -> Open {

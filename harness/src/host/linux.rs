@@ -2,6 +2,7 @@
 
 use super::{Call, Look, Standing};
 use nix::{
+    mqueue::mq_unlink,
     sched::{CpuSet, sched_getaffinity},
     unistd::Pid,
 };
@@ -181,6 +182,11 @@ pub(crate) fn id_within(pid: i32) -> Option<i32> {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
     let ids = status.lines().find_map(|line| line.strip_prefix("NSpid:"))?;
     ids.split_ascii_whitespace().last()?.parse().ok()
+}
+
+/// Removes the name of a POSIX message queue. Returns whether there was one.
+pub(crate) fn unlink_queue(name: &str) -> bool {
+    mq_unlink(name).is_ok()
 }
 
 #[cfg(test)]

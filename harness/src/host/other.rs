@@ -40,3 +40,7 @@ pub(crate) fn start_time(_pid: i32) -> Option<u64> {
 pub(crate) fn id_within(pid: i32) -> Option<i32> {
     Some(pid)
 }
+
+pub(crate) fn unlink_queue(_name: &str) -> bool {
+    false
+}

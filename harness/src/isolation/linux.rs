@@ -1,7 +1,7 @@
 //! Linux: namespaces(7), user_namespaces(7), pid_namespaces(7), prctl(2), rtnetlink(7).
 
 use super::Isolation;
-use crate::helper;
+use crate::{helper, lane};
 use nix::{
     mount::{MsFlags, mount},
     sched::{CloneFlags, unshare},
@@ -125,10 +125,17 @@ fn private_mounts() -> Result<(), String> {
     let none: Option<&str> = None;
     mount(none, "/", none, MsFlags::MS_REC | MsFlags::MS_PRIVATE, none)
         .map_err(|error| format!("cannot make the mounts private: {error}"))?;
-    for (directory, kind, options) in [("/dev/shm", "tmpfs", Some("mode=1777")), ("/dev/mqueue", "mqueue", none)] {
-        if Path::new(directory).is_dir() {
+    let queues = lane::queue_directory();
+    let places = [
+        (Path::new("/dev/shm"), "tmpfs", Some("mode=1777")),
+        (Path::new("/dev/mqueue"), "mqueue", none),
+        // Whether or not the system shows its queues, what a scenario leaves of them has to be seen.
+        (&queues, "mqueue", none),
+    ];
+    for (directory, kind, options) in places {
+        if directory.is_dir() {
             mount(Some(kind), directory, Some(kind), MsFlags::MS_NOSUID | MsFlags::MS_NODEV, options)
-                .map_err(|error| format!("cannot mount a private {directory}: {error}"))?;
+                .map_err(|error| format!("cannot mount a private {}: {error}", directory.display()))?;
         }
     }
     Ok(())
