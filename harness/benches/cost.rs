@@ -1,6 +1,6 @@
 //! What the harness costs: a step of a story, a scenario that does almost nothing, and beside them a bare fork and wait.
 //!
-//! `cargo bench -p harness`. The reference agent has to be built: `cargo build --release -p impls`.
+//! `cargo bench -p harness` (a C compiler is needed). The reference agent has to be built: `cargo build --release -p impls`.
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use harness::{Config, Job, Session};
@@ -9,8 +9,8 @@ use harness_core::{
     expand::{self, Host},
 };
 use std::{
-    path::PathBuf,
-    process::{Command, Stdio},
+    path::{Path, PathBuf},
+    process::Command,
     time::{Duration, Instant},
 };
 
@@ -59,6 +59,23 @@ fn run_many(session: &Session, plan: &Plan, times: u64) -> Duration {
     start.elapsed()
 }
 
+/// Compiles a program of `benches/c`.
+fn compiled(name: &str) -> PathBuf {
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/c").join(name).with_extension("c");
+    let program = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+    let status = Command::new("cc").args(["-O2", "-Wall", "-Wextra", "-o"]).arg(&program).arg(&source).status();
+    assert!(status.is_ok_and(|status| status.success()), "cc cannot compile {}", source.display());
+    program
+}
+
+/// The time that a program printed.
+fn nanoseconds(command: &mut Command) -> Duration {
+    let output = command.output().expect("it was just compiled");
+    assert!(output.status.success(), "{command:?} failed");
+    let text = String::from_utf8_lossy(&output.stdout);
+    Duration::from_nanos(text.trim().parse().expect("it prints nanoseconds"))
+}
+
 fn cost(criterion: &mut Criterion) {
     let session = session();
     let (short, long) = (story(&session, 1), story(&session, 101));
@@ -74,11 +91,9 @@ fn cost(criterion: &mut Criterion) {
             whole.saturating_sub(empty) / 200
         });
     });
-    group.bench_function("spawn and wait of a small program", |bencher| {
-        bencher.iter(|| {
-            let status = Command::new("/bin/true").stdin(Stdio::null()).status();
-            assert!(status.is_ok_and(|status| status.success()));
-        });
+    let fork_and_wait = compiled("fork_and_wait");
+    group.bench_function("fork and wait of two processes, in C", |bencher| {
+        bencher.iter_custom(|times| nanoseconds(Command::new(&fork_and_wait).args([&times.to_string(), "2"])));
     });
     group.finish();
 }
