@@ -61,25 +61,22 @@ fn words(text: &str) -> Result<Vec<String>, &'static str> {
     Ok(words)
 }
 
-/// The reference agent: built anew if this program was started by Cargo, else the one beside this program.
+/// The reference agent: built anew where its sources are, so that it never is an old one, else the one beside this program.
 ///
 /// # Errors
 /// When it is nowhere and cannot be built.
 pub fn reference() -> anyhow::Result<PathBuf> {
-    let beside = std::env::current_exe()?.with_file_name(PROGRAM);
-    let by_cargo = std::env::var_os("CARGO");
-    let sources = workspace::root().join("impls/Cargo.toml");
-    if by_cargo.is_none() && beside.is_file() {
-        return Ok(beside);
-    }
-    if !sources.is_file() {
+    if !workspace::root().join("impls/Cargo.toml").is_file() {
+        let beside = std::env::current_exe()?.with_file_name(PROGRAM);
+        if beside.is_file() {
+            return Ok(beside);
+        }
         return Err(Failure::usage(format!(
             "there is no agent: neither {} nor its sources are here; name one with --agent",
             beside.display()
         )));
     }
-    let cargo = by_cargo.unwrap_or_else(|| "cargo".into());
-    build(&cargo)?;
+    build(&std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))?;
     let built = workspace::target().join("release").join(PROGRAM);
     if !built.is_file() {
         bail!("the agent was built, but is not at {}: name it with --agent", built.display());
