@@ -4,28 +4,34 @@
 
 mod byte_stream;
 mod fifo;
+mod packet_pipe;
 mod pipe;
 mod posix_mq;
 mod posix_named_sem;
 mod posix_sem;
 mod posix_shm;
+mod pty;
 mod signal;
 mod socket;
 mod tcp;
 mod udp;
+mod unix_abstract_stream;
 mod unix_datagram;
 mod unix_seqpacket;
 mod unix_stream;
 
 pub use fifo::Fifo;
+pub use packet_pipe::PacketPipe;
 pub use pipe::Pipe;
 pub use posix_mq::PosixMq;
 pub use posix_named_sem::PosixNamedSem;
 pub use posix_sem::PosixSem;
 pub use posix_shm::PosixShm;
+pub use pty::Pty;
 pub use signal::{ProcessSignals, Signal};
-pub use tcp::Tcp;
-pub use udp::Udp;
+pub use tcp::{TCP, TCP6, Tcp};
+pub use udp::{UDP, UDP6, Udp};
+pub use unix_abstract_stream::UnixAbstractStream;
 pub use unix_datagram::UnixDatagram;
 pub use unix_seqpacket::UnixSeqpacket;
 pub use unix_stream::UnixStream;

@@ -1,8 +1,8 @@
 //! The mechanisms that this agent offers: a list to read.
 
 use crate::mechanism::{
-    Fifo, Mechanism, Pipe, PosixMq, PosixNamedSem, PosixSem, PosixShm, Signal, Tcp, Udp, UnixDatagram, UnixSeqpacket,
-    UnixStream,
+    Fifo, Mechanism, PacketPipe, Pipe, PosixMq, PosixNamedSem, PosixSem, PosixShm, Pty, Signal, TCP, TCP6, UDP, UDP6,
+    UnixAbstractStream, UnixDatagram, UnixSeqpacket, UnixStream,
 };
 
 /// All of them, in the order of the documentation.
@@ -10,10 +10,15 @@ pub const MECHANISMS: &[&dyn Mechanism] = &[
     &Pipe,
     &Fifo,
     &UnixStream,
-    &Tcp,
+    &TCP,
+    &TCP6,
+    &UnixAbstractStream,
+    &Pty,
     &UnixDatagram,
     &UnixSeqpacket,
-    &Udp,
+    &UDP,
+    &UDP6,
+    &PacketPipe,
     &PosixMq,
     &PosixShm,
     &PosixSem,

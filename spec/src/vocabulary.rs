@@ -72,8 +72,9 @@ pub enum Feature {
     Attributes,
     /// What is sent may be lost while the kernel keeps its promises.
     Lossy,
-    /// Delivery passes through the network stack, whose workers may still act when every process sleeps.
-    Network,
+    /// Delivery passes through workers of the kernel (the network's, a terminal's), which may still act when every process
+    /// sleeps.
+    Deferred,
     /// The object is reached by a descriptor that carries `O_NONBLOCK` for all who share it.
     SharedFlags,
 }
@@ -90,12 +91,22 @@ pub enum Mechanism {
     UnixStream,
     /// `AF_INET`, `SOCK_STREAM`, over the loopback interface.
     Tcp,
+    /// `AF_INET6`, `SOCK_STREAM`, over the loopback interface.
+    Tcp6,
+    /// `AF_UNIX`, `SOCK_STREAM`, with a name in the abstract name space of Linux.
+    UnixAbstractStream,
+    /// `posix_openpt()`, with its line discipline in raw mode.
+    Pty,
     /// `AF_UNIX`, `SOCK_DGRAM`.
     UnixDatagram,
     /// `AF_UNIX`, `SOCK_SEQPACKET`.
     UnixSeqpacket,
     /// `AF_INET`, `SOCK_DGRAM`, over the loopback interface.
     Udp,
+    /// `AF_INET6`, `SOCK_DGRAM`, over the loopback interface.
+    Udp6,
+    /// `pipe2()` with `O_DIRECT`: each write is a packet.
+    PacketPipe,
     /// `mq_open()`.
     PosixMq,
     /// `shm_open()` and `mmap()`.
@@ -164,9 +175,45 @@ pub const MECHANISMS: &[MechanismRow] = &[
             Feature::Shutdown,
             Feature::Connections,
             Feature::End,
-            Feature::Network,
+            Feature::Deferred,
         ],
         summary: "A TCP connection over the loopback interface.",
+    },
+    MechanismRow {
+        mechanism: Mechanism::Tcp6,
+        name: "tcp6",
+        ability: Ability::Stream,
+        features: &[
+            Feature::Names,
+            Feature::Nonblocking,
+            Feature::TwoWay,
+            Feature::Shutdown,
+            Feature::Connections,
+            Feature::End,
+            Feature::Deferred,
+        ],
+        summary: "A TCP connection over the loopback interface, by IPv6.",
+    },
+    MechanismRow {
+        mechanism: Mechanism::UnixAbstractStream,
+        name: "unix_abstract_stream",
+        ability: Ability::Stream,
+        features: &[
+            Feature::Names,
+            Feature::Nonblocking,
+            Feature::TwoWay,
+            Feature::Shutdown,
+            Feature::Connections,
+            Feature::End,
+        ],
+        summary: "A local stream socket with an abstract name: AF_UNIX, SOCK_STREAM, of Linux.",
+    },
+    MechanismRow {
+        mechanism: Mechanism::Pty,
+        name: "pty",
+        ability: Ability::Stream,
+        features: &[Feature::Nonblocking, Feature::TwoWay, Feature::Deferred, Feature::SharedFlags],
+        summary: "A pseudo-terminal in raw mode: posix_openpt().",
     },
     MechanismRow {
         mechanism: Mechanism::UnixDatagram,
@@ -199,9 +246,30 @@ pub const MECHANISMS: &[MechanismRow] = &[
             Feature::TwoWay,
             Feature::Binding,
             Feature::Lossy,
-            Feature::Network,
+            Feature::Deferred,
         ],
         summary: "UDP datagrams over the loopback interface.",
+    },
+    MechanismRow {
+        mechanism: Mechanism::Udp6,
+        name: "udp6",
+        ability: Ability::Queue,
+        features: &[
+            Feature::Names,
+            Feature::Nonblocking,
+            Feature::TwoWay,
+            Feature::Binding,
+            Feature::Lossy,
+            Feature::Deferred,
+        ],
+        summary: "UDP datagrams over the loopback interface, by IPv6.",
+    },
+    MechanismRow {
+        mechanism: Mechanism::PacketPipe,
+        name: "packet_pipe",
+        ability: Ability::Queue,
+        features: &[Feature::Nonblocking, Feature::End, Feature::SharedFlags],
+        summary: "A pipe that keeps packets apart: pipe2() with O_DIRECT, of Linux.",
     },
     MechanismRow {
         mechanism: Mechanism::PosixMq,

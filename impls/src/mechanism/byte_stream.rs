@@ -1,4 +1,4 @@
-//! What pipes and FIFOs share: two ends, each a descriptor, read and written by `read()` and `write()`.
+//! What pipes, FIFOs and terminals share: two ends, each a descriptor, read and written by `read()` and `write()`.
 
 use crate::ability::{Channel, Failure, Names, Object, Opening, Result, Stream};
 use impls_sys::descriptor::Descriptor;
@@ -11,13 +11,15 @@ use nix::{
 use spec::operation::{Access, End};
 use std::path::PathBuf;
 
-/// The ends of a pipe or FIFO that a process holds.
+/// The ends of a pipe, FIFO or terminal that a process holds.
 #[derive(Debug, Default)]
 pub(super) struct Ends {
     pub(super) reading: Descriptor,
     pub(super) writing: Descriptor,
     /// The FIFO's path, where processes open it for themselves.
     pub(super) path: Option<PathBuf>,
+    /// Whether the reading descriptor is also written to.
+    pub(super) two_way: bool,
 }
 
 impl Ends {
@@ -27,12 +29,17 @@ impl Ends {
 
     /// The descriptor to write to: one that was opened for both is kept as the reading one.
     fn writer(&self) -> &Descriptor {
-        if self.writing.is_open() || self.path.is_none() { &self.writing } else { &self.reading }
+        let is_shared = self.two_way || (self.path.is_some() && !self.writing.is_open());
+        if is_shared { &self.reading } else { &self.writing }
     }
 }
 
 /// Makes a call that does not wait: with `O_NONBLOCK` set around it, where it is not set anyway.
-fn call<T>(descriptor: &Descriptor, nonblocking: bool, call: impl FnOnce() -> impls_sys::Result<T>) -> Result<T> {
+pub(super) fn without_waiting<T>(
+    descriptor: &Descriptor,
+    nonblocking: bool,
+    call: impl FnOnce() -> impls_sys::Result<T>,
+) -> Result<T> {
     if !nonblocking {
         return Ok(call()?);
     }
@@ -78,14 +85,14 @@ impl Channel for Ends {
 impl Stream for Ends {
     fn write(&mut self, bytes: &[u8], nonblocking: bool) -> Result<usize> {
         let descriptor = self.writer();
-        call(descriptor, nonblocking, || descriptor.write(bytes))
+        without_waiting(descriptor, nonblocking, || descriptor.write(bytes))
     }
 
     fn read(&mut self, buffer: &mut [u8], nonblocking: bool, peek: bool) -> Result<usize> {
         if peek {
             return Err(Failure::Senseless("it has no way to peek".to_owned()));
         }
-        call(&self.reading, nonblocking, || self.reading.read(buffer))
+        without_waiting(&self.reading, nonblocking, || self.reading.read(buffer))
     }
 }
 

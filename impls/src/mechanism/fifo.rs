@@ -3,7 +3,6 @@
 use super::{Mechanism, OpenError, Opened, Place, byte_stream::Ends, pipe::OpenPipe};
 use crate::ability::{Object, Result};
 use harness_core::wire::HeldEnd;
-use impls_sys::descriptor::Descriptor;
 use nix::{
     fcntl::{FcntlArg, OFlag, fcntl, open},
     sys::stat::Mode,
@@ -56,6 +55,6 @@ struct Prepared(PathBuf);
 
 impl Opened for Prepared {
     fn hold(self: Box<Self>, _: HeldEnd) -> Result<Object> {
-        Ok(Ends { reading: Descriptor::none(), writing: Descriptor::none(), path: Some(self.0) }.into_object())
+        Ok(Ends { path: Some(self.0), ..Ends::default() }.into_object())
     }
 }

@@ -9,14 +9,16 @@ use impls_sys::descriptor::Descriptor;
 use nix::{
     errno::Errno,
     sys::socket::{
-        AddressFamily, Backlog, MsgFlags, SockFlag, SockType, SockaddrIn, UnixAddr, bind, connect, getsockname, listen,
-        recv, recvmsg, send, setsockopt, shutdown, socket, socketpair, sockopt::TcpNoDelay,
+        AddressFamily, Backlog, MsgFlags, SockFlag, SockType, SockaddrIn, SockaddrIn6, SockaddrLike, SockaddrStorage,
+        UnixAddr, bind, connect, getpeername, getsockname, listen, recv, recvmsg, send, setsockopt, shutdown, socket,
+        socketpair, sockopt::TcpNoDelay,
     },
     unistd::unlink,
 };
 use spec::operation::{Direction, End};
 use std::{
     io::IoSliceMut,
+    net::{Ipv4Addr, Ipv6Addr, SocketAddr},
     os::fd::{AsRawFd as _, OwnedFd},
     path::PathBuf,
     sync::atomic::{AtomicU16, Ordering},
@@ -32,7 +34,9 @@ pub(super) enum Kind {
     UnixDatagram,
     UnixSeqpacket,
     Tcp,
+    Tcp6,
     Udp,
+    Udp6,
 }
 
 impl Kind {
@@ -40,13 +44,14 @@ impl Kind {
         match self {
             Self::UnixStream | Self::UnixDatagram | Self::UnixSeqpacket => AddressFamily::Unix,
             Self::Tcp | Self::Udp => AddressFamily::Inet,
+            Self::Tcp6 | Self::Udp6 => AddressFamily::Inet6,
         }
     }
 
     fn socket_type(self) -> SockType {
         match self {
-            Self::UnixStream | Self::Tcp => SockType::Stream,
-            Self::UnixDatagram | Self::Udp => SockType::Datagram,
+            Self::UnixStream | Self::Tcp | Self::Tcp6 => SockType::Stream,
+            Self::UnixDatagram | Self::Udp | Self::Udp6 => SockType::Datagram,
             Self::UnixSeqpacket => SockType::SeqPacket,
         }
     }
@@ -62,7 +67,7 @@ impl Kind {
     /// `socket()`. Small segments are not held back: what one step writes the next one reads.
     pub(super) fn make(self) -> impls_sys::Result<OwnedFd> {
         let made = socket(self.family(), self.socket_type(), SockFlag::SOCK_CLOEXEC, None)?;
-        if self == Self::Tcp {
+        if matches!(self, Self::Tcp | Self::Tcp6) {
             setsockopt(&made, TcpNoDelay, &true)?;
         }
         Ok(made)
@@ -71,9 +76,17 @@ impl Kind {
     /// Whether this system has it.
     pub(super) fn works(self) -> bool {
         match self.family() {
-            AddressFamily::Inet => self.make().is_ok_and(|made| bind_to(&made, &Address::Loopback(0)).is_ok()),
-            _ => self.make().is_ok(),
+            AddressFamily::Unix => self.make().is_ok(),
+            _ => self.make().is_ok_and(|made| bind_to(&made, &self.loopback(0)).is_ok()),
         }
+    }
+
+    /// A port of the loopback interface, in this kind's family.
+    pub(super) fn loopback(self, port: u16) -> Address {
+        Address::Loopback(match self.family() {
+            AddressFamily::Inet6 => SocketAddr::from((Ipv6Addr::LOCALHOST, port)),
+            _ => SocketAddr::from((Ipv4Addr::LOCALHOST, port)),
+        })
     }
 
     /// A connected pair of local sockets.
@@ -88,27 +101,48 @@ impl Kind {
 #[derive(Clone, Debug)]
 pub(super) enum Address {
     Path(PathBuf),
-    /// A port of 127.0.0.1.
-    Loopback(u16),
+    /// A name in the abstract name space of Linux: unix(7).
+    Abstract(Vec<u8>),
+    /// A port of the loopback interface.
+    Loopback(SocketAddr),
+}
+
+impl Address {
+    /// As the calls take it, handed to one of them.
+    fn with<T>(&self, call: impl FnOnce(&dyn SockaddrLike) -> impls_sys::Result<T>) -> impls_sys::Result<T> {
+        match self {
+            Self::Path(path) => call(&UnixAddr::new(path)?),
+            #[cfg(any(target_os = "linux", target_os = "android"))]
+            Self::Abstract(name) => call(&UnixAddr::new_abstract(name)?),
+            #[cfg(not(any(target_os = "linux", target_os = "android")))]
+            Self::Abstract(_) => Err(Errno::ENOTSUP),
+            Self::Loopback(address) => call(&SockaddrStorage::from(*address)),
+        }
+    }
 }
 
 pub(super) fn bind_to(socket: &OwnedFd, address: &Address) -> impls_sys::Result<()> {
-    match address {
-        Address::Path(path) => bind(socket.as_raw_fd(), &UnixAddr::new(path)?),
-        Address::Loopback(port) => bind(socket.as_raw_fd(), &SockaddrIn::new(127, 0, 0, 1, *port)),
-    }
+    address.with(|address| bind(socket.as_raw_fd(), address))
 }
 
 pub(super) fn connect_to(number: i32, address: &Address) -> impls_sys::Result<()> {
-    match address {
-        Address::Path(path) => connect(number, &UnixAddr::new(path)?),
-        Address::Loopback(port) => connect(number, &SockaddrIn::new(127, 0, 0, 1, *port)),
-    }
+    address.with(|address| connect(number, address))
 }
 
 /// The port that a socket was bound to.
 pub(super) fn port_of(socket: &OwnedFd) -> impls_sys::Result<u16> {
-    getsockname::<SockaddrIn>(socket.as_raw_fd()).map(|address| address.port())
+    getsockname::<SockaddrStorage>(socket.as_raw_fd()).map(port_in)
+}
+
+/// The port that a socket is connected to.
+fn peer_port_of(number: i32) -> impls_sys::Result<u16> {
+    getpeername::<SockaddrStorage>(number).map(port_in)
+}
+
+/// The port in an address; 0 where it has none.
+fn port_in(address: SockaddrStorage) -> u16 {
+    let four = address.as_sockaddr_in().map(SockaddrIn::port);
+    four.or(address.as_sockaddr_in6().map(SockaddrIn6::port)).unwrap_or(0)
 }
 
 /// A port that was free just now, below those that the system gives to connecting sockets by itself.
@@ -125,7 +159,7 @@ pub(super) fn free_port(kind: Kind) -> std::result::Result<u16, OpenError> {
     for _ in 0..COUNT {
         let port = FIRST + start.wrapping_add(NEXT.fetch_add(1, Ordering::Relaxed)) % COUNT;
         let made = kind.make().map_err(OpenError::of("socket"))?;
-        match bind_to(&made, &Address::Loopback(port)) {
+        match bind_to(&made, &kind.loopback(port)) {
             Ok(()) => return Ok(port),
             Err(Errno::EADDRINUSE | Errno::EACCES) => {}
             Err(errno) => {
@@ -135,6 +169,38 @@ pub(super) fn free_port(kind: Kind) -> std::result::Result<u16, OpenError> {
         }
     }
     result
+}
+
+/// How many connections of strangers are taken before ours, at most.
+const STRANGERS_MAX: usize = 64;
+
+impl Kind {
+    /// A connection that was made by `listen()`, `connect()` and `accept()` at this address.
+    pub(super) fn connection(self, address: &Address) -> std::result::Result<OpenSockets, OpenError> {
+        let listener = self.make().map_err(OpenError::of("socket"))?;
+        bind_to(&listener, address).map_err(OpenError::of("bind"))?;
+        listen(&listener, Backlog::new(1).unwrap_or(Backlog::MAXCONN)).map_err(OpenError::of("listen"))?;
+        let address = match address {
+            Address::Loopback(_) => self.loopback(port_of(&listener).map_err(OpenError::of("getsockname"))?),
+            named => named.clone(),
+        };
+        let first = self.make().map_err(OpenError::of("socket"))?;
+        connect_to(first.as_raw_fd(), &address).map_err(OpenError::of("connect"))?;
+        let own = port_of(&first).map_err(OpenError::of("getsockname"))?;
+        let second = accept_from(&listener.into(), own)?;
+        Ok(OpenSockets { kind: self, first, second })
+    }
+}
+
+/// Takes the connection that comes from this port (0 where there are no ports), whoever else finds the listener.
+fn accept_from(listener: &Descriptor, port: u16) -> std::result::Result<OwnedFd, OpenError> {
+    for _ in 0..STRANGERS_MAX {
+        let connection = listener.accept().map_err(OpenError::of("accept"))?;
+        if peer_port_of(connection.number()).map_err(OpenError::of("getpeername"))? == port {
+            return connection.into_owned().map_err(OpenError::of("accept"));
+        }
+    }
+    Err(OpenError { call: "accept", errno: Errno::ECONNABORTED })
 }
 
 /// Two connected sockets that a root has opened.
@@ -364,7 +430,9 @@ impl Names for Sockets {
     fn unlink(&mut self) -> Result<()> {
         match self.address()? {
             Address::Path(path) => Ok(unlink(path)?),
-            Address::Loopback(_) => Err(Failure::Senseless("a port has no name to remove".to_owned())),
+            Address::Abstract(_) | Address::Loopback(_) => {
+                Err(Failure::Senseless("it has no name that could be removed".to_owned()))
+            }
         }
     }
 }

@@ -28,6 +28,8 @@ fn runs(outcome: &Outcome) -> Vec<(u8, u32, u32, u32)> {
 #[case(Mechanism::Fifo)]
 #[case(Mechanism::UnixStream)]
 #[case(Mechanism::Tcp)]
+#[case(Mechanism::Tcp6)]
+#[case(Mechanism::UnixAbstractStream)]
 fn a_stream_carries_bytes_and_ends(#[case] mechanism: Mechanism) {
     let mut lane = Lane::start();
     lane.open(&Run::new(mechanism, ONE_WAY));
@@ -52,6 +54,8 @@ fn a_stream_carries_bytes_and_ends(#[case] mechanism: Mechanism) {
 #[case(Mechanism::Fifo)]
 #[case(Mechanism::UnixStream)]
 #[case(Mechanism::Tcp)]
+#[case(Mechanism::Tcp6)]
+#[case(Mechanism::UnixAbstractStream)]
 fn stamps_tell_who_sent_what(#[case] mechanism: Mechanism) {
     let mut lane = Lane::start();
     lane.open(&Run { stamped: true, ..Run::new(mechanism, ONE_WAY) });
@@ -72,6 +76,8 @@ fn stamps_tell_who_sent_what(#[case] mechanism: Mechanism) {
 #[case(Mechanism::Fifo)]
 #[case(Mechanism::UnixStream)]
 #[case(Mechanism::Tcp)]
+#[case(Mechanism::Tcp6)]
+#[case(Mechanism::UnixAbstractStream)]
 fn a_stream_is_filled_and_emptied(#[case] mechanism: Mechanism) {
     let mut lane = Lane::start();
     lane.open(&Run { stamped: true, ..Run::new(mechanism, ONE_WAY) });
@@ -94,11 +100,28 @@ fn a_stream_is_filled_and_emptied(#[case] mechanism: Mechanism) {
     lane.close();
 }
 
+#[test]
+fn a_terminal_carries_bytes_both_ways() {
+    let mut lane = Lane::start();
+    lane.open(&Run::new(Mechanism::Pty, TWO_WAY));
+    assert_eq!(lane.do_step("a", json!({"write": {"text": "to the subsidiary"}})), Outcome::Count(17));
+    assert_eq!(texts(&lane.do_step("b", json!({"read": {"size": 64}}))), ["to the subsidiary"]);
+    assert_eq!(lane.do_step("b", json!({"write": {"text": "and back"}})), Outcome::Count(8));
+    assert_eq!(texts(&lane.do_step("a", json!({"read": {"size": 64}}))), ["and back"]);
+    lane.begin("a", json!({"read": {"size": 64}}));
+    lane.blocks("a");
+    assert_eq!(lane.do_step("b", json!({"close": {}})), Outcome::Done);
+    assert_eq!(lane.end("a"), failed("EIO"));
+    lane.close();
+}
+
 #[rstest]
 #[case(Mechanism::UnixDatagram, false)]
 #[case(Mechanism::UnixSeqpacket, true)]
 #[case(Mechanism::Udp, false)]
+#[case(Mechanism::Udp6, false)]
 #[case(Mechanism::PosixMq, false)]
+#[case(Mechanism::PacketPipe, true)]
 fn a_queue_keeps_messages_apart(#[case] mechanism: Mechanism, #[case] ends: bool) {
     let mut lane = Lane::start();
     lane.open(&Run::new(mechanism, ONE_WAY));
@@ -122,6 +145,7 @@ fn a_queue_keeps_messages_apart(#[case] mechanism: Mechanism, #[case] ends: bool
 #[case(Mechanism::UnixDatagram)]
 #[case(Mechanism::UnixSeqpacket)]
 #[case(Mechanism::Udp)]
+#[case(Mechanism::Udp6)]
 fn a_message_longer_than_the_buffer_is_cut(#[case] mechanism: Mechanism) {
     let mut lane = Lane::start();
     lane.open(&Run { stamped: true, ..Run::new(mechanism, ONE_WAY) });
@@ -138,6 +162,7 @@ fn a_message_longer_than_the_buffer_is_cut(#[case] mechanism: Mechanism) {
 #[rstest]
 #[case(Mechanism::UnixDatagram)]
 #[case(Mechanism::Udp)]
+#[case(Mechanism::Udp6)]
 fn an_empty_datagram_is_a_message(#[case] mechanism: Mechanism) {
     let mut lane = Lane::start();
     lane.open(&Run::new(mechanism, ONE_WAY));
@@ -149,9 +174,12 @@ fn an_empty_datagram_is_a_message(#[case] mechanism: Mechanism) {
 #[rstest]
 #[case(Mechanism::UnixStream, "write", "read")]
 #[case(Mechanism::Tcp, "write", "read")]
+#[case(Mechanism::Tcp6, "write", "read")]
+#[case(Mechanism::UnixAbstractStream, "write", "read")]
 #[case(Mechanism::UnixDatagram, "send", "receive")]
 #[case(Mechanism::UnixSeqpacket, "send", "receive")]
 #[case(Mechanism::Udp, "send", "receive")]
+#[case(Mechanism::Udp6, "send", "receive")]
 fn both_ends_of_a_two_way_channel_speak(#[case] mechanism: Mechanism, #[case] give: &str, #[case] take: &str) {
     let mut lane = Lane::start();
     lane.open(&Run { options: json!({"between": ["a", "b"]}), ..Run::new(mechanism, TWO_WAY) });
@@ -165,6 +193,8 @@ fn both_ends_of_a_two_way_channel_speak(#[case] mechanism: Mechanism, #[case] gi
 #[rstest]
 #[case(Mechanism::UnixStream, "write", "read")]
 #[case(Mechanism::Tcp, "write", "read")]
+#[case(Mechanism::Tcp6, "write", "read")]
+#[case(Mechanism::UnixAbstractStream, "write", "read")]
 #[case(Mechanism::UnixSeqpacket, "send", "receive")]
 fn a_direction_can_be_shut_down(#[case] mechanism: Mechanism, #[case] give: &str, #[case] take: &str) {
     let mut lane = Lane::start();
@@ -202,9 +232,12 @@ fn a_message_queue_has_priorities_limits_and_timeouts() {
 #[case(Mechanism::Fifo, "read")]
 #[case(Mechanism::UnixStream, "read")]
 #[case(Mechanism::Tcp, "read")]
+#[case(Mechanism::Tcp6, "read")]
+#[case(Mechanism::UnixAbstractStream, "read")]
 #[case(Mechanism::UnixDatagram, "receive")]
 #[case(Mechanism::UnixSeqpacket, "receive")]
 #[case(Mechanism::Udp, "receive")]
+#[case(Mechanism::Udp6, "receive")]
 #[case(Mechanism::PosixMq, "receive")]
 fn the_flag_holds_until_it_is_cleared(#[case] mechanism: Mechanism, #[case] take: &str) {
     let mut lane = Lane::start();
