@@ -80,6 +80,10 @@ pub enum Attach {
 pub struct Channel<N> {
     /// What it can do.
     pub is: Ability,
+    /// What it is made of, whatever the scenario's mechanisms are; one of those, if left out. Such a channel is
+    /// inherited, also where the others are attached by name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub made_of: Option<Mechanism>,
     /// The two processes of a two-way channel: the first holds one end, the second the other.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub between: Option<[String; 2]>,
@@ -98,6 +102,23 @@ pub struct Channel<N> {
     /// With `attach: by_name`: whether the object exists before the first step.
     #[serde(default = "yes", skip_serializing_if = "is_yes")]
     pub exists: bool,
+}
+
+impl<N> Channel<N> {
+    /// A channel of which nothing but its ability is said.
+    #[must_use]
+    pub const fn plain(is: Ability) -> Self {
+        Self {
+            is,
+            made_of: None,
+            between: None,
+            capacity: None,
+            message_size: None,
+            initial: None,
+            size: None,
+            exists: true,
+        }
+    }
 }
 
 fn yes() -> bool {

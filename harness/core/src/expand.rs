@@ -134,6 +134,7 @@ fn make(
         .map(|(name, channel)| {
             Ok(PlanChannel {
                 name: name.clone(),
+                mechanism: channel.made_of.unwrap_or(mechanism),
                 options: resolver.channel(channel)?,
                 stamped: is_stamped(scenario, name),
             })
@@ -186,8 +187,11 @@ fn check_host(scenario: &Scenario, mechanism: Mechanism, host: &Host<'_>) -> Res
     if let Some(note) = elsewhere(scenario, mechanism, host).find(|note| note.skip) {
         return Err(skip(SkipClass::Platform, format!("{} ({})", note.because.trim(), note.source)));
     }
-    if !host.mechanisms.iter().any(|known| known == mechanism.name()) {
-        return Err(skip(SkipClass::Unsupported, format!("the agent offers no {mechanism} here")));
+    let own = scenario.channels.values().filter_map(|channel| channel.made_of);
+    for needed in std::iter::once(mechanism).chain(own) {
+        if !host.mechanisms.iter().any(|known| known == needed.name()) {
+            return Err(skip(SkipClass::Unsupported, format!("the agent offers no {needed} here")));
+        }
     }
     let operations = operations(scenario);
     if let Some(lacking) = host.lacks.iter().find(|lacking| operations.contains(&lacking.as_str())) {
@@ -318,6 +322,7 @@ impl<'h> Resolver<'h> {
     fn channel(&self, channel: &Channel<Amount>) -> Result<Channel<u64>, Skip> {
         Ok(Channel {
             is: channel.is,
+            made_of: channel.made_of,
             between: channel.between.clone(),
             capacity: self.optional(channel.capacity.as_ref())?,
             message_size: self.optional(channel.message_size.as_ref())?,
@@ -594,7 +599,9 @@ impl Builder<'_> {
 
     /// Notes which end of a channel a process has to hold for an operation.
     fn hold(&mut self, process: usize, operation: &Operation<u64>, channel: Option<usize>) {
-        let Some(channel) = channel.filter(|_| self.attach == Attach::Inherit) else { return };
+        let is_inherited =
+            |channel: &usize| self.attach == Attach::Inherit || self.channels[*channel].options.made_of.is_some();
+        let Some(channel) = channel.filter(is_inherited) else { return };
         let options = &self.channels[channel].options;
         let end = if let Some(between) = &options.between {
             let first = between.first() == Some(&self.processes[process].kind);

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use spec::{
     Mechanism, Operation,
     scenario::{Attach, Channel, Claim, Expect, Grade, Source, Span},
+    vocabulary::Feature,
 };
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -62,6 +63,8 @@ pub struct Parameter {
 pub struct PlanChannel {
     /// Its name.
     pub name: String,
+    /// What it is made of.
+    pub mechanism: Mechanism,
     /// How it was declared.
     pub options: Channel<u64>,
     /// Whether its payloads are stamped.
@@ -151,6 +154,12 @@ pub struct PlanClaim {
 }
 
 impl Plan {
+    /// Whether any of its channels offers a feature.
+    #[must_use]
+    pub fn has(&self, feature: Feature) -> bool {
+        self.mechanism.has(feature) || self.channels.iter().any(|channel| channel.mechanism.has(feature))
+    }
+
     /// Whether it is a story.
     #[must_use]
     pub fn is_story(&self) -> bool {

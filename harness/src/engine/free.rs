@@ -180,8 +180,7 @@ impl<'p> Race<'p> {
         let mut pause = Pause::new();
         let mut before: Option<Vec<Option<Look>>> = None;
         let mut quiet_since = 0;
-        let grace =
-            if self.plan.mechanism.has(Feature::Deferred) { grounds.config.scaled_ns(GRACE_SURPRISE_NS) } else { 0 };
+        let grace = if self.plan.has(Feature::Deferred) { grounds.config.scaled_ns(GRACE_SURPRISE_NS) } else { 0 };
         loop {
             let arrivals = if self.plan.race && self.plan.runs > 1 {
                 wait(&[], RACE_PACE_NS);

@@ -187,7 +187,7 @@ impl Story<'_> {
 
     /// How long rest has to last to count as proven.
     fn grace_ns(&self, grounds: &Grounds, line: &PlanLine) -> u64 {
-        if !self.plan.mechanism.has(Feature::Deferred) || self.pending.iter().all(Option::is_none) {
+        if !self.plan.has(Feature::Deferred) || self.pending.iter().all(Option::is_none) {
             return 0;
         }
         let surprise =

@@ -263,16 +263,17 @@ impl Team {
 /// Remembers the queues' names where nothing else will tell of them, and has the warden remember them, too: as
 /// [`harness_core::wire::Open::prefix`] says, they are made of the prefix, the channel and the copy.
 fn note_queues(grounds: &Grounds, lane: &mut Lane, plan: &Plan, copies: u32) {
-    if plan.mechanism != Mechanism::PosixMq || !lane.ground.hides_queues {
+    if !lane.ground.hides_queues {
         return;
     }
     let prefix = lane.prefix.clone();
     let names: Vec<String> = plan
         .channels
         .iter()
+        .filter(|channel| channel.mechanism == Mechanism::PosixMq)
         .flat_map(|channel| (0..copies).map(|copy| format!("/{prefix}{}-{copy}", channel.name)))
         .collect();
-    if let Some(warden) = &grounds.warden {
+    if let Some(warden) = grounds.warden.as_ref().filter(|_| !names.is_empty()) {
         warden.expect_queues(&names);
     }
     lane.ground.expect_queues(names.into_iter());

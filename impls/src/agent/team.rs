@@ -9,7 +9,7 @@ use crate::{
     perform::{Held, Problem},
     registry, signal_name,
 };
-use harness_core::wire::{HeldEnd, Hold, Open, OpenProcess, ProcessEnding, RefusalClass, Refused};
+use harness_core::wire::{HeldEnd, Hold, Open, OpenChannel, OpenProcess, ProcessEnding, RefusalClass, Refused};
 use impls_sys::process::{Ending, fork, reap, reset_signals};
 use nix::{
     errno::Errno,
@@ -25,8 +25,7 @@ const CHANNELS_MAX: u64 = 4_096;
 /// One run.
 pub(super) struct Team {
     pub(super) run: u64,
-    mechanism: &'static dyn Mechanism,
-    places: Vec<Place>,
+    places: Vec<(&'static dyn Mechanism, Place)>,
     children: Vec<Child>,
     /// How many descriptors the root had before.
     descriptors: Option<usize>,
@@ -41,6 +40,9 @@ struct Child {
 /// A channel with its copies, opened and not yet held by anybody.
 struct OpenedChannel {
     name: String,
+    mechanism: spec::Mechanism,
+    /// Whether the channel says itself what it is made of.
+    is_of_its_own: bool,
     stamped: bool,
     copies: Vec<Box<dyn Opened>>,
 }
@@ -58,11 +60,10 @@ impl Team {
     pub(super) fn open(open: &Open, socket: &Path, leave: &mut dyn FnMut()) -> Result<Self, NotOpened> {
         let descriptors = descriptor_count();
         let refuse = |class, reason| NotOpened::Refused(Refused { run: open.run, class, reason });
-        let Some(mechanism) = registry::find(open.mechanism) else {
-            return Err(refuse(RefusalClass::Unsupported, format!("this agent does not offer {}", open.mechanism)));
-        };
         check(open).map_err(NotOpened::Problem)?;
-        let mut team = Self { run: open.run, mechanism, places: places(open), children: Vec::new(), descriptors };
+        let places = places(open)
+            .map_err(|missing| refuse(RefusalClass::Unsupported, format!("this agent does not offer {missing}")))?;
+        let mut team = Self { run: open.run, places, children: Vec::new(), descriptors };
         let started = team.open_channels(open).and_then(|mut channels| {
             let meetings = Meetings::new(processors(open)).map_err(OpenError::of("mmap"))?;
             for process in &open.processes {
@@ -90,12 +91,19 @@ impl Team {
                 let copies = places
                     .by_ref()
                     .take(open.copies as usize)
-                    .map(|place| match open.attach {
-                        Attach::Inherit => self.mechanism.open(place, &channel.options),
-                        Attach::ByName => self.mechanism.prepare(place, &channel.options),
+                    .map(|(mechanism, place)| match attach(open, channel.options.made_of.is_some()) {
+                        Attach::Inherit => mechanism.open(place, &channel.options),
+                        Attach::ByName => mechanism.prepare(place, &channel.options),
                     })
                     .collect::<Result<_, _>>()?;
-                Ok(OpenedChannel { name: channel.name.clone(), stamped: channel.stamped, copies })
+                let mechanism = made_of(open, channel);
+                Ok(OpenedChannel {
+                    name: channel.name.clone(),
+                    mechanism,
+                    is_of_its_own: channel.options.made_of.is_some(),
+                    stamped: channel.stamped,
+                    copies,
+                })
             })
             .collect()
     }
@@ -126,8 +134,8 @@ impl Team {
                 ended.extend(self.note_end(pid, ending));
             }
         }
-        for place in &self.places {
-            self.mechanism.remove(place);
+        for (mechanism, place) in &self.places {
+            mechanism.remove(place);
         }
         ended
     }
@@ -164,17 +172,28 @@ fn check(open: &Open) -> Result<(), Problem> {
     Ok(())
 }
 
-fn places(open: &Open) -> Vec<Place> {
-    let of_channel = |channel: &str| {
-        let channel = channel.to_owned();
-        (0..open.copies).map(move |copy| Place {
-            directory: open.directory.clone().into(),
-            prefix: open.prefix.clone(),
-            channel: channel.clone(),
-            copy,
-        })
-    };
-    open.channels.iter().flat_map(|channel| of_channel(&channel.name)).collect()
+/// How processes come to hold a channel: one that says itself what it is made of is always inherited.
+fn attach(open: &Open, is_of_its_own: bool) -> Attach {
+    if is_of_its_own { Attach::Inherit } else { open.attach }
+}
+
+/// What a channel is made of.
+fn made_of(open: &Open, channel: &OpenChannel) -> spec::Mechanism {
+    channel.options.made_of.unwrap_or(open.mechanism)
+}
+
+/// Where every copy of every channel has its name, and what it is made of; or the mechanism that is not offered.
+fn places(open: &Open) -> Result<Vec<(&'static dyn Mechanism, Place)>, spec::Mechanism> {
+    let mut places = Vec::new();
+    for channel in &open.channels {
+        let which = made_of(open, channel);
+        let mechanism = registry::find(which).ok_or(which)?;
+        places.extend((0..open.copies).map(|copy| {
+            let (directory, prefix) = (open.directory.clone().into(), open.prefix.clone());
+            (mechanism, Place { directory, prefix, channel: channel.name.clone(), copy })
+        }));
+    }
+    Ok(places)
 }
 
 /// How many processors the processes have together.
@@ -232,7 +251,7 @@ fn die_with(root: Pid) -> bool {
 fn hold(open: &Open, process: &OpenProcess, channels: Vec<OpenedChannel>) -> Result<BTreeMap<String, Held>, Problem> {
     let mut held = BTreeMap::new();
     for channel in channels {
-        let end = match open.attach {
+        let end = match attach(open, channel.is_of_its_own) {
             Attach::ByName => Some(HeldEnd::Both),
             Attach::Inherit => end_of(&process.holds, &channel.name),
         };
@@ -243,7 +262,7 @@ fn hold(open: &Open, process: &OpenProcess, channels: Vec<OpenedChannel>) -> Res
             .map(|copy| copy.hold(end))
             .collect::<Result<Vec<_>, _>>()
             .map_err(|failure| Problem(format!("cannot hold `{}` ({end:?}): {failure:?}", channel.name)))?;
-        held.insert(channel.name, Held::new(open.mechanism, channel.stamped, copies));
+        held.insert(channel.name, Held::new(channel.mechanism, channel.stamped, copies));
     }
     Ok(held)
 }

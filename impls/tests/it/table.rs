@@ -14,15 +14,7 @@ use spec::{
 };
 
 fn options(mechanism: Mechanism) -> Channel<u64> {
-    Channel {
-        is: mechanism.ability(),
-        between: None,
-        capacity: None,
-        message_size: None,
-        initial: None,
-        size: None,
-        exists: false,
-    }
+    Channel { exists: false, ..Channel::plain(mechanism.ability()) }
 }
 
 fn place(directory: &tempfile::TempDir, mechanism: Mechanism) -> Place {

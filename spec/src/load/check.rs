@@ -138,17 +138,19 @@ impl Checker<'_> {
                     .and_then(|channel| channel.entry_span(option))
                     .unwrap_or(span)
             };
-            if channel.is != mechanism.ability() {
+            let own = self.candidates(Some(name)).first().copied().unwrap_or(*mechanism);
+            if channel.is != own.ability() {
                 complaints.push(complaint::wrong_ability(
                     span,
                     name,
                     channel.is.name(),
-                    mechanism.name(),
-                    mechanism.ability().name(),
+                    own.name(),
+                    own.ability().name(),
                 ));
                 continue;
             }
-            let lacking = |feature: Feature| scenario.mechanisms.iter().find(|mechanism| !mechanism.has(feature));
+            let lacking =
+                |feature: Feature| self.candidates(Some(name)).iter().find(|mechanism| !mechanism.has(feature));
             for (key, given) in
                 [("capacity", channel.capacity.is_some()), ("message_size", channel.message_size.is_some())]
             {
@@ -332,7 +334,7 @@ impl Checker<'_> {
                 continue;
             }
             for (what, feature) in body::features_of(operation) {
-                self.needs(&what, feature, line.span, complaints);
+                self.needs(&what, feature, channel.as_deref(), line.span, complaints);
             }
             let by_name = matches!(
                 operation,
@@ -357,22 +359,28 @@ impl Checker<'_> {
                 complaints.push(complaint::unknown_process(line.span, target, &names));
             }
             if matches!(&line.expect, crate::scenario::Expect::Gives(crate::scenario::Expected::End)) {
-                self.needs_end(line.expect_span, complaints);
+                self.needs_end(channel.as_deref(), line.expect_span, complaints);
             }
         }
     }
 
-    fn lacking(&self, feature: Feature) -> Vec<&'static str> {
-        self.scenario
-            .mechanisms
+    /// What a channel may be made of: its own mechanism, or any that the scenario lists.
+    fn candidates(&self, channel: Option<&str>) -> &[Mechanism] {
+        let made_of =
+            channel.and_then(|name| self.scenario.channels.get(name)).and_then(|channel| channel.made_of.as_ref());
+        made_of.map_or(&self.scenario.mechanisms, std::slice::from_ref)
+    }
+
+    fn lacking(&self, feature: Feature, channel: Option<&str>) -> Vec<&'static str> {
+        self.candidates(channel)
             .iter()
             .filter(|mechanism| !mechanism.has(feature))
             .map(|mechanism: &Mechanism| mechanism.name())
             .collect()
     }
 
-    fn needs(&self, what: &str, feature: Feature, span: Span, complaints: &mut Vec<Complaint>) {
-        let lacking = self.lacking(feature);
+    fn needs(&self, what: &str, feature: Feature, channel: Option<&str>, span: Span, complaints: &mut Vec<Complaint>) {
+        let lacking = self.lacking(feature, channel);
         if !lacking.is_empty() {
             let feature = serde_json::to_value(feature).ok().and_then(|name| name.as_str().map(str::to_owned));
             let feature = format!("the feature `{}`", feature.unwrap_or_default());
@@ -380,8 +388,8 @@ impl Checker<'_> {
         }
     }
 
-    fn needs_end(&self, span: Span, complaints: &mut Vec<Complaint>) {
-        let lacking = self.lacking(Feature::End);
+    fn needs_end(&self, channel: Option<&str>, span: Span, complaints: &mut Vec<Complaint>) {
+        let lacking = self.lacking(Feature::End, channel);
         if !lacking.is_empty() {
             complaints.push(complaint::no_end(span, &lacking.join(" and ")));
         }
@@ -442,7 +450,7 @@ impl Checker<'_> {
                         ));
                     }
                     if matches!(claim, Claim::ByPriority(_)) {
-                        self.needs("by_priority", Feature::Priority, span, complaints);
+                        self.needs("by_priority", Feature::Priority, Some(&on.channel), span, complaints);
                     }
                 }
                 Claim::Excludes(section) if !sections.contains(&section.as_str()) => {

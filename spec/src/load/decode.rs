@@ -304,7 +304,7 @@ fn channels(root: Piece<'_>, complaints: &mut Vec<Complaint>) -> BTreeMap<String
         let ability = |word: &str| Ability::ALL.into_iter().find(|ability| ability.name() == word);
         let channel = match entry.value {
             Value::String(word) => match ability(word) {
-                Some(is) => Some(plain_channel(is)),
+                Some(is) => Some(Channel::plain(is)),
                 None => {
                     complaints.push(complaint::unknown_ability(entry.span(), word, &known));
                     None
@@ -331,13 +331,9 @@ fn channels(root: Piece<'_>, complaints: &mut Vec<Complaint>) -> BTreeMap<String
             }
         };
         // A channel that could not be read is still declared: nobody is to be told that it is not.
-        channels.insert(name.to_owned(), channel.unwrap_or_else(|| plain_channel(Ability::Stream)));
+        channels.insert(name.to_owned(), channel.unwrap_or_else(|| Channel::plain(Ability::Stream)));
     }
     channels
-}
-
-fn plain_channel(is: Ability) -> Channel<Amount> {
-    Channel { is, between: None, capacity: None, message_size: None, initial: None, size: None, exists: true }
 }
 
 /// Whether a word can name a process, a channel, a section, a parameter, a result.

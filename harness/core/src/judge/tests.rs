@@ -60,15 +60,8 @@ fn plan(claim: Claim<u64>, processes: Vec<Vec<PlanStep>>) -> Plan {
         attach: Attach::Inherit,
         channels: vec![PlanChannel {
             name: "queue".to_owned(),
-            options: Channel {
-                is: Ability::Queue,
-                between: None,
-                capacity: None,
-                message_size: None,
-                initial: None,
-                size: None,
-                exists: true,
-            },
+            mechanism: Mechanism::PosixMq,
+            options: Channel::plain(Ability::Queue),
             stamped: true,
         }],
         processes: (1..)

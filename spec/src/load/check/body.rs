@@ -157,7 +157,8 @@ fn sections(processes: &[Process], complaints: &mut Vec<Complaint>) {
 
 /// `nonblocking:` changes a flag that all share who hold the same descriptor.
 fn shared_flags(scenario: &Scenario, processes: &[Process], complaints: &mut Vec<Complaint>) {
-    if !scenario.mechanisms.iter().any(|mechanism| mechanism.has(Feature::SharedFlags)) {
+    let own = scenario.channels.values().filter_map(|channel| channel.made_of.as_ref());
+    if !scenario.mechanisms.iter().chain(own).any(|mechanism| mechanism.has(Feature::SharedFlags)) {
         return;
     }
     let mut users: BTreeMap<(&str, bool), u64> = BTreeMap::new();
