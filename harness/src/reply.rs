@@ -74,6 +74,8 @@ fn fits(operation: &Operation<u64>, outcome: &Outcome) -> bool {
         ) => true,
         (Operation::Load(load), Outcome::Count(_)) => load.size.is_none(),
         (Operation::Load(load), Outcome::Text(_)) => load.size.is_some(),
+        (Operation::Poll(_) | Operation::EpollWait(_), Outcome::Text(_)) => true,
+        (Operation::ReceiveHandle(_), Outcome::Count(count)) => *count <= 1,
         (Operation::Sigwait(_), Outcome::Signals(signals)) => signals.len() == 1,
         (Operation::Sigpending(_) | Operation::Caught(_), Outcome::Signals(_)) => true,
         (
@@ -86,6 +88,9 @@ fn fits(operation: &Operation<u64>, outcome: &Outcome) -> bool {
             | Operation::FetchAdd(_)
             | Operation::CompareExchange(_)
             | Operation::Load(_)
+            | Operation::Poll(_)
+            | Operation::EpollWait(_)
+            | Operation::ReceiveHandle(_)
             | Operation::Sigwait(_)
             | Operation::Sigpending(_)
             | Operation::Caught(_),

@@ -22,7 +22,7 @@ pub use stream::Stream;
 
 use nix::errno::Errno;
 use spec::operation::End;
-use std::time::Duration;
+use std::{os::fd::OwnedFd, time::Duration};
 
 /// Why a method did not do its work.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -68,6 +68,19 @@ pub trait Channel {
     /// As the mechanism's call; senseless where there is no such flag.
     fn set_nonblocking(&mut self, _nonblocking: bool) -> Result<()> {
         Err(Failure::Senseless("it has no O_NONBLOCK".to_owned()))
+    }
+
+    /// The number of an end's descriptor, -1 where it is closed; `None` where it has no descriptors.
+    fn descriptor(&self, _end: Option<End>) -> Option<i32> {
+        None
+    }
+
+    /// Takes a descriptor that was received over another channel as an end of this one.
+    ///
+    /// # Errors
+    /// Senseless where its ends are no descriptors.
+    fn adopt(&mut self, _handle: OwnedFd, _end: End) -> Result<()> {
+        Err(Failure::Senseless("its ends are not descriptors".to_owned()))
     }
 
     /// How it is opened and removed by name.

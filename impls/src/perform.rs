@@ -4,7 +4,10 @@
 //! between the two clock readings around it.
 
 mod data;
+mod readiness;
 mod signals;
+
+pub use readiness::Watch;
 
 use crate::{
     ability::{Counter, Failure, Memory, Object, Opening, Patience, Queue, Result, Stream},
@@ -15,13 +18,14 @@ use harness_core::{
     stamp::{self, Decoder},
     wire::{Outcome, Received},
 };
+use impls_sys::handles;
 use nix::errno::Errno;
 use spec::{
     Mechanism, Operation,
     operation::{self, Timeout, Until},
     vocabulary::Feature,
 };
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, os::fd::OwnedFd, time::Duration};
 
 /// A read without a size asks for so many bytes.
 const READ_SIZE: u64 = 64 << 10;
@@ -45,6 +49,7 @@ impl std::fmt::Display for Problem {
 /// What a process holds of a channel.
 #[derive(Debug)]
 pub struct Held {
+    name: String,
     mechanism: Mechanism,
     stamped: bool,
     copies: Vec<Object>,
@@ -57,14 +62,31 @@ pub struct Held {
 impl Held {
     /// The copies of a channel, one a run.
     #[must_use]
-    pub fn new(mechanism: Mechanism, stamped: bool, copies: Vec<Object>) -> Self {
-        Self { mechanism, stamped, copies, sent: 0, decoder: Decoder::new() }
+    pub fn new(name: &str, mechanism: Mechanism, stamped: bool, copies: Vec<Object>) -> Self {
+        Self { name: name.to_owned(), mechanism, stamped, copies, sent: 0, decoder: Decoder::new() }
     }
 
     /// How many copies there are.
     #[must_use]
     pub fn copies(&self) -> usize {
         self.copies.len()
+    }
+
+    /// The descriptor of an end; `None` where it has none.
+    #[must_use]
+    pub fn descriptor(&mut self, copy: usize, end: operation::End) -> Option<i32> {
+        self.copies.get_mut(copy)?.channel()?.descriptor(Some(end))
+    }
+
+    /// Takes a received descriptor as an end.
+    ///
+    /// # Errors
+    /// Where its ends are no descriptors.
+    pub fn adopt(&mut self, copy: usize, handle: OwnedFd, end: operation::End) -> std::result::Result<(), Problem> {
+        let channel = self.copies.get_mut(copy).and_then(Object::channel);
+        let adopted = channel
+            .map_or(Err(Failure::Senseless("there is no such copy".to_owned())), |channel| channel.adopt(handle, end));
+        adopted.map_err(|failure| Problem(format!("cannot take over a received descriptor: {failure:?}")))
     }
 
     /// Begins a run: messages are counted from 0 again.
@@ -83,6 +105,8 @@ pub struct Performer {
     pub pids: BTreeMap<String, i32>,
     /// Its signals.
     pub signals: ProcessSignals,
+    /// What it watches.
+    pub watch: Watch,
     /// How the steps spelled the signals they named, by number: reports use the same words.
     pub spellings: BTreeMap<i32, spec::Signal>,
 }
@@ -91,7 +115,13 @@ impl Performer {
     /// One who knows nobody yet.
     #[must_use]
     pub fn new(number: u8) -> Self {
-        Self { number, pids: BTreeMap::new(), signals: ProcessSignals, spellings: BTreeMap::new() }
+        Self {
+            number,
+            pids: BTreeMap::new(),
+            signals: ProcessSignals,
+            watch: Watch::default(),
+            spellings: BTreeMap::new(),
+        }
     }
 }
 
@@ -100,6 +130,10 @@ impl Performer {
 pub struct Work {
     payload: Vec<u8>,
     buffer: Vec<u8>,
+    /// The descriptor that a step is to send: -1 where it is closed.
+    pub handle: i32,
+    /// The descriptor that a step received.
+    pub received: Option<OwnedFd>,
     /// When the last call began: nanoseconds of `CLOCK_MONOTONIC`.
     pub began: u64,
     /// When it returned.
@@ -109,7 +143,7 @@ pub struct Work {
 impl Work {
     /// Makes a call and notes when.
     fn timed<T>(&mut self, call: impl FnOnce(&[u8], &mut [u8]) -> T) -> T {
-        let Self { payload, buffer, began, ended } = self;
+        let Self { payload, buffer, began, ended, .. } = self;
         *began = clock::now();
         let result = call(payload, buffer);
         *ended = clock::now();
@@ -198,11 +232,13 @@ fn offered(operation: &Operation<u64>, mechanism: Mechanism) -> std::result::Res
         | Operation::Wait(operation::Wait { nonblocking, .. }) => *nonblocking,
         _ => false,
     };
+    // The timeout of a poll is the poll's own, whatever is polled.
+    let timeout = operation.timeout_ns().filter(|_| !matches!(operation, Operation::Poll(_)));
     let priority = matches!(operation, Operation::Send(operation::Send { priority: Some(_), .. }));
     let asked = [
         operation.row().needs,
         nonblocking.then_some(Feature::Nonblocking),
-        operation.timeout_ns().map(|_| Feature::Timeout),
+        timeout.map(|_| Feature::Timeout),
         priority.then_some(Feature::Priority),
     ];
     match asked.into_iter().flatten().find(|feature| !mechanism.has(*feature)) {
@@ -256,6 +292,7 @@ fn by_itself(operation: &Operation<u64>, performer: &mut Performer, work: &mut W
         }
         // Enter and leave are no calls: the instant is all there is to say.
         Operation::Enter(_) | Operation::Leave(_) => Ok(Outcome::Done),
+        Operation::EpollWait(wait) => performer.watch.wait(wait.timeout, work),
         _ => signals::perform(operation, performer, work)
             .unwrap_or_else(|| Err(Failure::Senseless("it needs a channel that this process holds".to_owned()))),
     }
@@ -268,7 +305,7 @@ fn on_channel(
     performer: &mut Performer,
     work: &mut Work,
 ) -> Result<Outcome> {
-    let Held { mechanism, stamped, copies, sent, decoder } = held;
+    let Held { name, mechanism, stamped, copies, sent, decoder } = held;
     let Some(object) = copies.get_mut(copy) else {
         return Err(Failure::Senseless(format!("there is no copy {copy} of the channel")));
     };
@@ -300,7 +337,45 @@ fn on_channel(
         (operation, Object::Memory(memory)) if is_of_memory(operation) => {
             self::memory(operation, memory.as_mut(), work)
         }
+        (
+            operation @ (Operation::Poll(_)
+            | Operation::EpollAdd(_)
+            | Operation::SendHandle(_)
+            | Operation::ReceiveHandle(_)),
+            object,
+        ) => on_descriptor(operation, name, object, *mechanism, performer, work),
         (operation, object) => on_any_channel(operation, object, *mechanism, work),
+    }
+}
+
+/// Operations on the descriptor of a channel, whatever it leads to.
+fn on_descriptor(
+    operation: &Operation<u64>,
+    name: &str,
+    object: &mut Object,
+    mechanism: Mechanism,
+    performer: &mut Performer,
+    work: &mut Work,
+) -> Result<Outcome> {
+    let lacks = || Failure::Senseless(format!("a {mechanism} has no descriptor"));
+    let channel = object.channel().ok_or_else(lacks)?;
+    let number = |end: Option<operation::End>| channel.descriptor(end).ok_or_else(lacks);
+    match operation {
+        Operation::Poll(poll) => readiness::poll(poll, number(poll.end)?, work),
+        Operation::EpollAdd(add) => performer.watch.add(add, name, number(add.end)?, work),
+        Operation::SendHandle(_) => {
+            let (socket, handle) = (number(Some(operation::End::Write))?, work.handle);
+            work.timed(|_, _| handles::send(socket, handle))?;
+            Ok(Outcome::Done)
+        }
+        Operation::ReceiveHandle(receive) => {
+            let socket = number(Some(operation::End::Read))?;
+            let mut received = work.timed(|_, _| handles::receive(socket, !receive.without_room))?;
+            let count = received.handles.len() as u64;
+            work.received = received.handles.pop();
+            Ok(Outcome::Count(count))
+        }
+        _ => Err(lacks()),
     }
 }
 

@@ -59,6 +59,17 @@ pub enum Operation<N> {
     CompareExchange(CompareExchange<N>),
     /// Set the size of a memory object: `ftruncate()`.
     Resize(Resize<N>),
+    /// Which events a descriptor is ready for: `poll()`; gives their names in the order `in pri out rdhup err hup`, or `nothing`.
+    Poll(Poll),
+    /// Watch a descriptor: `epoll_ctl()`, on the one epoll instance of this process.
+    EpollAdd(EpollAdd),
+    /// Wait for what is watched: `epoll_wait()`; gives each channel that is ready and its events, as `line: in hup`.
+    EpollWait(EpollWait),
+    /// Send the descriptor of another channel's end with one byte: `sendmsg()` with `SCM_RIGHTS`.
+    SendHandle(SendHandle),
+    /// Receive a descriptor, which from then on is this process's end of another channel: `recvmsg()` with `SCM_RIGHTS`; gives
+    /// how many came.
+    ReceiveHandle(ReceiveHandle),
     /// Send a signal: `kill()`.
     Kill(Kill),
     /// Send a signal with a value: `sigqueue()`.
@@ -146,6 +157,11 @@ pub const OPERATIONS: &[OperationRow] = &[
     row("fetch_add", MEMORY, None, Some("value"), Some("value"), None),
     row("compare_exchange", MEMORY, None, None, None, None),
     row("resize", MEMORY, None, Some("size"), Some("size"), None),
+    row("poll", QUEUE_OR_STREAM, Some(Feature::Poll), None, None, Some("events")),
+    row("epoll_add", QUEUE_OR_STREAM, Some(Feature::Poll), None, None, Some("events")),
+    row("epoll_wait", Scope::Process, None, None, None, None),
+    row("send_handle", QUEUE_OR_STREAM, Some(Feature::Handles), Some("handle"), None, None),
+    row("receive_handle", QUEUE_OR_STREAM, Some(Feature::Handles), Some("handle"), None, None),
     row("kill", Scope::Process, None, Some("process"), None, None),
     row("sigqueue", SIGNALS, None, Some("process"), None, None),
     row("sigmask", Scope::Process, None, None, None, Some("block")),
@@ -207,6 +223,11 @@ impl<N> Operation<N> {
             Self::FetchAdd(_) => "fetch_add",
             Self::CompareExchange(_) => "compare_exchange",
             Self::Resize(_) => "resize",
+            Self::Poll(_) => "poll",
+            Self::EpollAdd(_) => "epoll_add",
+            Self::EpollWait(_) => "epoll_wait",
+            Self::SendHandle(_) => "send_handle",
+            Self::ReceiveHandle(_) => "receive_handle",
             Self::Kill(_) => "kill",
             Self::Sigqueue(_) => "sigqueue",
             Self::Sigmask(_) => "sigmask",
@@ -257,8 +278,13 @@ impl<N> Operation<N> {
             | Self::Load(Load { channel, .. })
             | Self::FetchAdd(FetchAdd { channel, .. })
             | Self::CompareExchange(CompareExchange { channel, .. })
-            | Self::Resize(Resize { channel, .. }) => channel.as_deref(),
-            Self::Kill(_)
+            | Self::Resize(Resize { channel, .. })
+            | Self::Poll(Poll { channel, .. })
+            | Self::EpollAdd(EpollAdd { channel, .. })
+            | Self::SendHandle(SendHandle { channel, .. })
+            | Self::ReceiveHandle(ReceiveHandle { channel, .. }) => channel.as_deref(),
+            Self::EpollWait(_)
+            | Self::Kill(_)
             | Self::Sigqueue(_)
             | Self::Sigmask(_)
             | Self::Sigaction(_)
@@ -273,6 +299,17 @@ impl<N> Operation<N> {
         }
     }
 
+    /// The channel whose end is sent or received over another.
+    #[must_use]
+    pub fn handle(&self) -> Option<&str> {
+        match self {
+            Self::SendHandle(SendHandle { handle, .. }) | Self::ReceiveHandle(ReceiveHandle { handle, .. }) => {
+                Some(handle)
+            }
+            _ => None,
+        }
+    }
+
     /// Whether the call was given a time after which it returns by itself.
     #[must_use]
     pub fn timeout_ns(&self) -> Option<u64> {
@@ -280,6 +317,8 @@ impl<N> Operation<N> {
             Self::Send(Send { timeout, .. })
             | Self::Receive(Receive { timeout, .. })
             | Self::Wait(Wait { timeout, .. })
+            | Self::Poll(Poll { timeout, .. })
+            | Self::EpollWait(EpollWait { timeout })
             | Self::Sigwait(Sigwait { timeout, .. }) => timeout.map(Timeout::ns),
             _ => None,
         }
@@ -415,7 +454,7 @@ macro_rules! never_left_out {
     };
 }
 
-never_left_out!(String, Access, Direction, Disposition, Signals);
+never_left_out!(End, String, Access, Direction, Disposition, Signals);
 
 arguments! {
     /// A channel and nothing else.
@@ -639,6 +678,67 @@ arguments! {
     }
 }
 arguments! {
+    /// Arguments of `poll`.
+    Poll {
+        /// Which channel.
+        channel: Option<String>,
+        /// Which end, where the process holds several.
+        end: Option<End>,
+        /// The events that are asked for.
+        events: Vec<Event>,
+        /// How long to wait; as long as it takes, if left out.
+        timeout: Option<Timeout>,
+    }
+}
+arguments! {
+    /// Arguments of `epoll_add`.
+    EpollAdd {
+        /// Which channel.
+        channel: Option<String>,
+        /// Which end, where the process holds several.
+        end: Option<End>,
+        /// The events that are asked for.
+        events: Vec<Event>,
+        /// Report changes rather than states: `EPOLLET`.
+        edge: bool,
+        /// Of several that wait, wake one: `EPOLLEXCLUSIVE`.
+        exclusive: bool,
+        /// Report once: `EPOLLONESHOT`.
+        oneshot: bool,
+    }
+}
+arguments! {
+    /// Arguments of `epoll_wait`.
+    EpollWait {
+        /// How long to wait; as long as it takes, if left out.
+        timeout: Option<Timeout>,
+    }
+}
+arguments! {
+    /// Arguments of `send_handle`.
+    SendHandle {
+        /// Which channel carries it.
+        channel: Option<String>,
+        /// The channel whose end is sent.
+        handle: String,
+        /// Which end.
+        end: End,
+    }
+}
+arguments! {
+    /// Arguments of `receive_handle`.
+    ReceiveHandle {
+        /// Which channel carries it.
+        channel: Option<String>,
+        /// The channel whose end is received.
+        handle: String,
+        /// Which end it is.
+        end: End,
+        /// Leave no room for it: what comes is lost.
+        without_room: bool,
+    }
+}
+arguments! {
     /// Arguments of `kill`.
     Kill {
         /// The process to send to; it may be oneself.
@@ -759,6 +859,14 @@ macro_rules! words {
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
         #[serde(rename_all = "snake_case")]
         pub enum $name { $($(#[$word_meta])* $word,)* }
+
+        impl $name {
+            /// The word in scenario files.
+            #[must_use]
+            pub fn name(self) -> String {
+                match self { $(Self::$word => stringify!($word).to_ascii_lowercase(),)* }
+            }
+        }
     };
 }
 
@@ -776,14 +884,29 @@ words! {
     }
 }
 words! {
-    /// An end of a channel.
+    /// An end of a channel. (The default, where an operation needs one and none is named, is `read`.)
+    #[derive(Default)]
     End {
         /// The end that is read or received from.
+        #[default]
         Read,
         /// The end that is written or sent to.
         Write,
         /// The socket that listens.
         Listener,
+    }
+}
+words! {
+    /// An event of `poll()` and `epoll`.
+    Event {
+        /// `POLLIN`.
+        In,
+        /// `POLLPRI`.
+        Pri,
+        /// `POLLOUT`.
+        Out,
+        /// `POLLRDHUP`.
+        Rdhup,
     }
 }
 words! {

@@ -2,7 +2,7 @@
 
 use crate::wire::{Data, Outcome, Piece, ProcessEnding, Received, Run, SignalReport};
 use spec::{
-    Operation,
+    Operation, operation as arguments_of,
     scenario::{Ending, Expect, Expected, Parts},
 };
 
@@ -58,6 +58,14 @@ pub fn operation(operation: &Operation<u64>) -> String {
         ),
         Operation::Sigaction(action) => action.signal.as_ref().map_or_else(String::new, ToString::to_string),
         Operation::Sigwait(wait) => wait.signals.0.iter().map(|signal| signal.name()).collect::<Vec<_>>().join(" "),
+        Operation::Poll(arguments_of::Poll { events, .. })
+        | Operation::EpollAdd(arguments_of::EpollAdd { events, .. }) => {
+            events.iter().map(|event| event.name()).collect::<Vec<_>>().join(" ")
+        }
+        Operation::SendHandle(arguments_of::SendHandle { handle, end, .. })
+        | Operation::ReceiveHandle(arguments_of::ReceiveHandle { handle, end, .. }) => {
+            format!("{handle} ({})", end.name())
+        }
         Operation::Exit(exit) => exit.status.unwrap_or(0).to_string(),
         Operation::Enter(section) | Operation::Leave(section) => section.section.clone(),
         Operation::Meet(meeting) => meeting.meeting.clone(),

@@ -9,8 +9,8 @@ use spec::{
     Ability, Amount, Mechanism, Operation, Scenario,
     amount::AmountError,
     operation::{
-        CompareExchange, Direction, End, Exit, FetchAdd, Fill, Listen, Load, Read, Receive, Resize, Send, Sigqueue,
-        Store, Write,
+        CompareExchange, Direction, End, EpollAdd, Event, Exit, FetchAdd, Fill, Listen, Load, Poll, Read, Receive,
+        Resize, Send, SendHandle, Sigqueue, Store, Write,
     },
     scenario::{
         Action, Attach, Body, Channel, Claim, Control, Elsewhere, Ending, Expect, Expected, Line, Need, Parts, Process,
@@ -469,6 +469,11 @@ impl<'h> Resolver<'h> {
             Operation::Resize(Resize { channel, size }) => {
                 Operation::Resize(Resize { channel, size: self.optional(size.as_ref())? })
             }
+            Operation::Poll(poll) => Operation::Poll(poll),
+            Operation::EpollAdd(add) => Operation::EpollAdd(add),
+            Operation::EpollWait(wait) => Operation::EpollWait(wait),
+            Operation::SendHandle(send) => Operation::SendHandle(send),
+            Operation::ReceiveHandle(receive) => Operation::ReceiveHandle(receive),
             Operation::Kill(kill) => Operation::Kill(kill),
             Operation::Sigqueue(Sigqueue { process, signal, value }) => {
                 Operation::Sigqueue(Sigqueue { process, signal, value: self.optional(value.as_ref())? })
@@ -599,21 +604,54 @@ impl Builder<'_> {
 
     /// Notes which end of a channel a process has to hold for an operation.
     fn hold(&mut self, process: usize, operation: &Operation<u64>, channel: Option<usize>) {
+        self.hold_handle(process, operation);
         let is_inherited =
             |channel: &usize| self.attach == Attach::Inherit || self.channels[*channel].options.made_of.is_some();
         let Some(channel) = channel.filter(is_inherited) else { return };
         let options = &self.channels[channel].options;
-        let end = if let Some(between) = &options.between {
-            let first = between.first() == Some(&self.processes[process].kind);
-            Some(if first { HeldEnd::First } else { HeldEnd::Second })
+        let end = if let Some(end) = self.end_between(process, channel) {
+            Some(end)
         } else if matches!(options.is, Ability::Memory | Ability::Counter) {
             Some(HeldEnd::Both)
         } else {
             end_of(operation)
         };
-        let Some(end) = end else { return };
+        if let Some(end) = end {
+            self.hold_end(process, channel, end);
+        }
+    }
+
+    /// The end of a two-way channel that a process has.
+    fn end_between(&self, process: usize, channel: usize) -> Option<HeldEnd> {
+        let between = self.channels[channel].options.between.as_ref()?;
+        let is_first = between.first() == Some(&self.processes[process].kind);
+        Some(if is_first { HeldEnd::First } else { HeldEnd::Second })
+    }
+
+    /// Who sends an end holds it; who receives one holds nothing of it before.
+    fn hold_handle(&mut self, process: usize, operation: &Operation<u64>) {
+        let Some(channel) = self.channel(operation.handle()) else { return };
+        if let (Operation::SendHandle(_), Some(end)) = (operation, self.end_between(process, channel)) {
+            return self.hold_end(process, channel, end);
+        }
+        match operation {
+            Operation::SendHandle(_)
+                if matches!(self.channels[channel].options.is, Ability::Memory | Ability::Counter) =>
+            {
+                self.hold_end(process, channel, HeldEnd::Both);
+            }
+            Operation::SendHandle(SendHandle { end: End::Write, .. }) => {
+                self.hold_end(process, channel, HeldEnd::Write);
+            }
+            Operation::SendHandle(_) => self.hold_end(process, channel, HeldEnd::Read),
+            _ => self.hold_end(process, channel, HeldEnd::Nothing),
+        }
+    }
+
+    fn hold_end(&mut self, process: usize, channel: usize, end: HeldEnd) {
         let holds = &mut self.processes[process].holds;
         match holds.iter_mut().find(|(held, _)| *held == channel) {
+            Some((_, HeldEnd::Nothing)) => {}
             Some((_, held)) if *held != end => *held = HeldEnd::Both,
             Some(_) => {}
             None => holds.push((channel, end)),
@@ -624,8 +662,21 @@ impl Builder<'_> {
 /// Which end of a one-way channel an operation is about; `None` where it works with whatever is held.
 fn end_of(operation: &Operation<u64>) -> Option<HeldEnd> {
     match operation {
-        Operation::Write(_) | Operation::Fill(_) | Operation::Send(_) => Some(HeldEnd::Write),
-        Operation::Read(_) | Operation::Receive(_) | Operation::Attributes(_) => Some(HeldEnd::Read),
+        Operation::Write(_) | Operation::Fill(_) | Operation::Send(_) | Operation::SendHandle(_) => {
+            Some(HeldEnd::Write)
+        }
+        Operation::Read(_) | Operation::Receive(_) | Operation::Attributes(_) | Operation::ReceiveHandle(_) => {
+            Some(HeldEnd::Read)
+        }
+        Operation::Poll(Poll { end: Some(End::Write), .. })
+        | Operation::EpollAdd(EpollAdd { end: Some(End::Write), .. }) => Some(HeldEnd::Write),
+        Operation::Poll(Poll { end, events, .. }) | Operation::EpollAdd(EpollAdd { end, events, .. }) => {
+            match (end, events.contains(&Event::Out)) {
+                (Some(End::Read), _) => Some(HeldEnd::Read),
+                (None, writes) => Some(if writes { HeldEnd::Write } else { HeldEnd::Read }),
+                _ => None,
+            }
+        }
         Operation::Close(close) => match close.end {
             Some(End::Read) => Some(HeldEnd::Read),
             Some(End::Write) => Some(HeldEnd::Write),

@@ -196,6 +196,8 @@ pub enum HeldEnd {
     First,
     /// The second of a two-way channel.
     Second,
+    /// No end of it, until one is received over another channel.
+    Nothing,
 }
 
 /// The channels are open and the processes started.

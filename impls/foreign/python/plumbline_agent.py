@@ -395,7 +395,10 @@ class Root:
             "agent": "plumbline-agent-python 1.0",
             "mechanisms": MECHANISMS,
             "capabilities": [],
-            "lacks": ["sigqueue", "sigwait", "sigsuspend", "sigpending"],
+            "lacks": [
+                "sigqueue", "sigwait", "sigsuspend", "sigpending",
+                "poll", "epoll_add", "epoll_wait", "send_handle", "receive_handle",
+            ],
             "limits": limits(),
             "system": {
                 "os": platform.system().lower(),

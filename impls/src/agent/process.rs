@@ -185,8 +185,21 @@ impl Process<'_> {
 
     fn perform(&mut self, step: &Do, run: u32) -> Result<Outcome, Problem> {
         let copy = self.copy_of(step, run)?;
+        if let Operation::SendHandle(send) = &step.operation {
+            let handle = self.channels.get_mut(&send.handle).and_then(|held| held.descriptor(copy, send.end));
+            self.work.handle = handle.ok_or_else(|| Problem(format!("`{}` has no descriptor to send", send.handle)))?;
+        }
         let held = step.channel.as_ref().and_then(|channel| self.channels.get_mut(channel));
-        perform::perform(&step.operation, held, copy, &mut self.performer, &mut self.work)
+        let outcome = perform::perform(&step.operation, held, copy, &mut self.performer, &mut self.work)?;
+        if let (Operation::ReceiveHandle(receive), Some(handle)) = (&step.operation, self.work.received.take()) {
+            let held = self.channels.get_mut(&receive.handle);
+            held.ok_or_else(|| Problem(format!("it holds nothing of `{}`", receive.handle)))?.adopt(
+                copy,
+                handle,
+                receive.end,
+            )?;
+        }
+        Ok(outcome)
     }
 
     /// Which copy of its channel a step is about.

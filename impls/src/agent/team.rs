@@ -262,7 +262,8 @@ fn hold(open: &Open, process: &OpenProcess, channels: Vec<OpenedChannel>) -> Res
             .map(|copy| copy.hold(end))
             .collect::<Result<Vec<_>, _>>()
             .map_err(|failure| Problem(format!("cannot hold `{}` ({end:?}): {failure:?}", channel.name)))?;
-        held.insert(channel.name, Held::new(channel.mechanism, channel.stamped, copies));
+        let of_channel = Held::new(&channel.name, channel.mechanism, channel.stamped, copies);
+        held.insert(channel.name, of_channel);
     }
     Ok(held)
 }

@@ -9,7 +9,7 @@ use nix::{
     unistd::{mkfifo, unlink},
 };
 use spec::operation::{Access, End};
-use std::path::PathBuf;
+use std::{os::fd::OwnedFd, path::PathBuf};
 
 /// The ends of a pipe, FIFO or terminal that a process holds.
 #[derive(Debug, Default)]
@@ -73,6 +73,22 @@ impl Channel for Ends {
         }
         if self.writing.is_open() {
             self.writing.set_nonblocking(nonblocking)?;
+        }
+        Ok(())
+    }
+
+    fn descriptor(&self, end: Option<End>) -> Option<i32> {
+        Some(match end {
+            Some(End::Write) => self.writer().number(),
+            _ if self.reading.is_open() || !self.writing.is_open() => self.reading.number(),
+            _ => self.writing.number(),
+        })
+    }
+
+    fn adopt(&mut self, handle: OwnedFd, end: End) -> Result<()> {
+        match end {
+            End::Write => self.writing = handle.into(),
+            _ => self.reading = handle.into(),
         }
         Ok(())
     }

@@ -60,6 +60,7 @@ impl Opened for OpenPackets {
             HeldEnd::Read => Ends { reading: self.reading.into(), ..Ends::default() },
             HeldEnd::Write => Ends { writing: self.writing.into(), ..Ends::default() },
             HeldEnd::Both => Ends { reading: self.reading.into(), writing: self.writing.into(), ..Ends::default() },
+            HeldEnd::Nothing => Ends::default(),
             HeldEnd::First | HeldEnd::Second => return Err(no_such_end(end)),
         };
         Ok(Object::Queue(Box::new(Packets(ends))))
@@ -77,6 +78,14 @@ impl Channel for Packets {
 
     fn set_nonblocking(&mut self, nonblocking: bool) -> Result<()> {
         self.0.set_nonblocking(nonblocking)
+    }
+
+    fn descriptor(&self, end: Option<End>) -> Option<i32> {
+        self.0.descriptor(end)
+    }
+
+    fn adopt(&mut self, handle: OwnedFd, end: End) -> Result<()> {
+        self.0.adopt(handle, end)
     }
 }
 

@@ -44,6 +44,7 @@ impl Opened for OpenPipe {
             HeldEnd::Read => Ends { reading: self.reading.into(), ..Ends::default() },
             HeldEnd::Write => Ends { writing: self.writing.into(), ..Ends::default() },
             HeldEnd::Both => Ends { reading: self.reading.into(), writing: self.writing.into(), ..Ends::default() },
+            HeldEnd::Nothing => Ends::default(),
             HeldEnd::First | HeldEnd::Second => return Err(no_such_end(end)),
         };
         Ok(ends.into_object())

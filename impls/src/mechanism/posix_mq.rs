@@ -79,7 +79,7 @@ struct HeldQueue {
 impl Opened for HeldQueue {
     fn hold(self: Box<Self>, end: HeldEnd) -> Result<Object> {
         match end {
-            HeldEnd::First | HeldEnd::Second => Err(no_such_end(end)),
+            HeldEnd::First | HeldEnd::Second | HeldEnd::Nothing => Err(no_such_end(end)),
             HeldEnd::Read | HeldEnd::Write | HeldEnd::Both => Ok(Object::Queue(self)),
         }
     }
@@ -116,6 +116,10 @@ impl Channel for HeldQueue {
     fn set_nonblocking(&mut self, nonblocking: bool) -> Result<()> {
         self.queue.set_nonblocking(nonblocking)?;
         Ok(())
+    }
+
+    fn descriptor(&self, _: Option<End>) -> Option<i32> {
+        Some(self.queue.number())
     }
 
     fn names(&mut self) -> Option<&mut dyn Names> {

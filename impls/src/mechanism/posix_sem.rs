@@ -57,7 +57,7 @@ impl HeldSemaphore {
 impl Opened for HeldSemaphore {
     fn hold(self: Box<Self>, end: HeldEnd) -> Result<Object> {
         match end {
-            HeldEnd::First | HeldEnd::Second => Err(no_such_end(end)),
+            HeldEnd::First | HeldEnd::Second | HeldEnd::Nothing => Err(no_such_end(end)),
             HeldEnd::Read | HeldEnd::Write | HeldEnd::Both => Ok(Object::Counter(self)),
         }
     }

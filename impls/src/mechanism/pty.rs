@@ -56,6 +56,7 @@ impl Opened for OpenTerminal {
             HeldEnd::Read => Ends { reading: subsidiary, ..Ends::default() },
             HeldEnd::Write => Ends { writing: manager, ..Ends::default() },
             HeldEnd::Both => Ends { reading: subsidiary, writing: manager, ..Ends::default() },
+            HeldEnd::Nothing => Ends::default(),
             HeldEnd::First => Ends { reading: manager, two_way: true, ..Ends::default() },
             HeldEnd::Second => Ends { reading: subsidiary, two_way: true, ..Ends::default() },
         };

@@ -218,6 +218,7 @@ impl Opened for OpenSockets {
         let sockets = match end {
             HeldEnd::First => Sockets { reading: self.first.into(), two_way: true, ..Sockets::new(kind, None) },
             HeldEnd::Second => Sockets { reading: self.second.into(), two_way: true, ..Sockets::new(kind, None) },
+            HeldEnd::Nothing => Sockets::new(kind, None),
             HeldEnd::Read => Sockets { reading: self.second.into(), ..Sockets::new(kind, None) },
             HeldEnd::Write => Sockets { writing: self.first.into(), ..Sockets::new(kind, None) },
             HeldEnd::Both => {
@@ -360,6 +361,27 @@ impl Channel for Sockets {
             any = true;
         }
         if any { Ok(()) } else { Err(Errno::EBADF.into()) }
+    }
+
+    fn descriptor(&self, end: Option<End>) -> Option<i32> {
+        Some(match end {
+            Some(End::Listener) => self.listener.number(),
+            Some(End::Write) => self.writer().number(),
+            Some(End::Read) => self.reading.number(),
+            None => [&self.reading, &self.writing, &self.listener, &self.connecting]
+                .into_iter()
+                .find(|descriptor| descriptor.is_open())
+                .map_or(-1, Descriptor::number),
+        })
+    }
+
+    fn adopt(&mut self, handle: OwnedFd, end: End) -> Result<()> {
+        match end {
+            End::Listener => self.listener = handle.into(),
+            End::Write if !self.two_way => self.writing = handle.into(),
+            _ => self.reading = handle.into(),
+        }
+        Ok(())
     }
 
     fn names(&mut self) -> Option<&mut dyn Names> {

@@ -5,9 +5,11 @@
 
 pub mod descriptor;
 pub mod futex;
+pub mod handles;
 pub mod memory;
 pub mod process;
 pub mod queue;
+pub mod readiness;
 pub mod semaphore;
 pub mod signals;
 pub mod system;

@@ -134,7 +134,9 @@ impl MessageQueue {
         Ok(read(&unsafe { before.assume_init() }).nonblocking)
     }
 
-    fn number(&self) -> libc::mqd_t {
+    /// Its number, -1 where it is not held. On Linux it is a descriptor.
+    #[must_use]
+    pub fn number(&self) -> libc::mqd_t {
         self.0.unwrap_or(NOT_HELD)
     }
 }

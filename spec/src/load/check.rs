@@ -188,9 +188,10 @@ impl Checker<'_> {
             }
             // A channel of signals only declares the mechanism.
             let used = channel.is == Ability::Signals
-                || lines(scenario)
-                    .iter()
-                    .any(|line| matches!(&line.action, Action::Do { channel: Some(used), .. } if used == name));
+                || lines(scenario).iter().any(|line| match &line.action {
+                    Action::Do { operation, channel } => [channel.as_deref(), operation.handle()].contains(&Some(name)),
+                    _ => false,
+                });
             if !used {
                 complaints.push(complaint::unused_channel(span, name));
             }
@@ -332,6 +333,12 @@ impl Checker<'_> {
                     &of.join(" or a "),
                 ));
                 continue;
+            }
+            if let Some(handle) = operation.handle()
+                && scenario.channels.get(handle).is_none_or(|channel| channel.is == Ability::Signals)
+            {
+                let known: Vec<&str> = scenario.channels.keys().map(String::as_str).collect();
+                complaints.push(complaint::unknown_channel(line.span, handle, &known));
             }
             for (what, feature) in body::features_of(operation) {
                 self.needs(&what, feature, channel.as_deref(), line.span, complaints);

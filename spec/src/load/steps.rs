@@ -300,6 +300,8 @@ fn decode_operation(
         "bind" => Bind, "listen" => Listen, "connect" => Connect, "accept" => Accept,
         "wait" => Wait, "post" => Post, "value" => Value,
         "store" => Store, "load" => Load, "fetch_add" => FetchAdd, "compare_exchange" => CompareExchange, "resize" => Resize,
+        "poll" => Poll, "epoll_add" => EpollAdd, "epoll_wait" => EpollWait,
+        "send_handle" => SendHandle, "receive_handle" => ReceiveHandle,
         "kill" => Kill, "sigqueue" => Sigqueue, "sigmask" => Sigmask, "sigaction" => Sigaction, "sigwait" => Sigwait,
         "sigsuspend" => Sigsuspend, "sigpending" => Sigpending, "caught" => Caught,
         "exit" => Exit, "enter" => Enter, "leave" => Leave, "meet" => Meet,
