@@ -74,7 +74,7 @@ fn fits(operation: &Operation<u64>, outcome: &Outcome) -> bool {
         ) => true,
         (Operation::Load(load), Outcome::Count(_)) => load.size.is_none(),
         (Operation::Load(load), Outcome::Text(_)) => load.size.is_some(),
-        (Operation::Poll(_) | Operation::EpollWait(_), Outcome::Text(_)) => true,
+        (Operation::Poll(_) | Operation::EpollWait(_) | Operation::Waitpid(_), Outcome::Text(_)) => true,
         (Operation::ReceiveHandle(_), Outcome::Count(count)) => *count <= 1,
         (Operation::Sigwait(_), Outcome::Signals(signals)) => signals.len() == 1,
         (Operation::Sigpending(_) | Operation::Caught(_), Outcome::Signals(_)) => true,
@@ -90,6 +90,7 @@ fn fits(operation: &Operation<u64>, outcome: &Outcome) -> bool {
             | Operation::Load(_)
             | Operation::Poll(_)
             | Operation::EpollWait(_)
+            | Operation::Waitpid(_)
             | Operation::ReceiveHandle(_)
             | Operation::Sigwait(_)
             | Operation::Sigpending(_)

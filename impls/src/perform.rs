@@ -4,6 +4,7 @@
 //! between the two clock readings around it.
 
 mod data;
+mod processes;
 mod readiness;
 mod signals;
 
@@ -272,7 +273,11 @@ pub fn perform(
     }
 }
 
-fn failed(errno: Errno) -> std::result::Result<Outcome, Problem> {
+/// A failure in the words of the protocol.
+///
+/// # Errors
+/// Where the protocol has no name for it.
+pub fn failed(errno: Errno) -> std::result::Result<Outcome, Problem> {
     errno::name(errno)
         .map(Outcome::Failed)
         .ok_or_else(|| Problem(format!("the call failed with {errno:?} ({errno}), which the protocol has no name for")))
@@ -292,6 +297,8 @@ fn by_itself(operation: &Operation<u64>, performer: &mut Performer, work: &mut W
         }
         // Enter and leave are no calls: the instant is all there is to say.
         Operation::Enter(_) | Operation::Leave(_) => Ok(Outcome::Done),
+        Operation::Waitpid(wait) => processes::waitpid(wait, performer, work),
+        Operation::Setrlimit(set) => processes::set_limit(set, work),
         Operation::EpollWait(wait) => performer.watch.wait(wait.timeout, work),
         _ => signals::perform(operation, performer, work)
             .unwrap_or_else(|| Err(Failure::Senseless("it needs a channel that this process holds".to_owned()))),

@@ -207,6 +207,7 @@ pub fn ending(ending: &ProcessEnding) -> String {
     match ending {
         ProcessEnding::Status(status) => format!("exits with {status}"),
         ProcessEnding::Signal(signal) => format!("ended by {signal}"),
+        ProcessEnding::Unseen => "ended".to_owned(),
     }
 }
 

@@ -86,6 +86,13 @@ pub enum Operation<N> {
     Sigpending(Sigpending),
     /// Which signals the handlers of this process have caught so far, in order.
     Caught(Caught),
+    /// Start the process of this name as a copy of this one, with all that it holds: `fork()`.
+    Fork(Fork),
+    /// Wait for a child that this process forked: `waitpid()`; gives `exited 0`, `killed SIGKILL`, `stopped SIGSTOP`, `continued`,
+    /// or `nothing` where there is nothing to tell and it was not to wait.
+    Waitpid(Waitpid),
+    /// Set the soft limit of a resource for this process: `setrlimit()`.
+    Setrlimit(Setrlimit<N>),
     /// End this process with a status: `_exit()`.
     Exit(Exit<N>),
     /// Note the beginning of a critical section, for the claim `excludes`.
@@ -170,6 +177,9 @@ pub const OPERATIONS: &[OperationRow] = &[
     row("sigsuspend", SIGNALS, None, None, None, Some("block")),
     row("sigpending", SIGNALS, None, None, None, None),
     row("caught", Scope::Process, None, None, None, None),
+    row("fork", Scope::Process, None, Some("process"), None, None),
+    row("waitpid", Scope::Process, None, Some("process"), None, None),
+    row("setrlimit", Scope::Process, None, None, None, None),
     row("exit", Scope::Process, None, Some("status"), Some("status"), None),
     row("enter", Scope::Process, None, Some("section"), None, None),
     row("leave", Scope::Process, None, Some("section"), None, None),
@@ -236,6 +246,9 @@ impl<N> Operation<N> {
             Self::Sigsuspend(_) => "sigsuspend",
             Self::Sigpending(_) => "sigpending",
             Self::Caught(_) => "caught",
+            Self::Fork(_) => "fork",
+            Self::Waitpid(_) => "waitpid",
+            Self::Setrlimit(_) => "setrlimit",
             Self::Exit(_) => "exit",
             Self::Enter(_) => "enter",
             Self::Leave(_) => "leave",
@@ -292,6 +305,9 @@ impl<N> Operation<N> {
             | Self::Sigsuspend(_)
             | Self::Sigpending(_)
             | Self::Caught(_)
+            | Self::Fork(_)
+            | Self::Waitpid(_)
+            | Self::Setrlimit(_)
             | Self::Exit(_)
             | Self::Enter(_)
             | Self::Leave(_)
@@ -454,7 +470,7 @@ macro_rules! never_left_out {
     };
 }
 
-never_left_out!(End, String, Access, Direction, Disposition, Signals);
+never_left_out!(End, Resource, String, Access, Direction, Disposition, Signals);
 
 arguments! {
     /// A channel and nothing else.
@@ -805,6 +821,35 @@ arguments! {
     Caught {}
 }
 arguments! {
+    /// Arguments of `fork`.
+    Fork {
+        /// The name of the new process.
+        process: String,
+    }
+}
+arguments! {
+    /// Arguments of `waitpid`.
+    Waitpid {
+        /// Which child; any, if left out.
+        process: Option<String>,
+        /// Do not wait: `WNOHANG`.
+        nohang: bool,
+        /// Also tell of a child that stopped: `WUNTRACED`.
+        untraced: bool,
+        /// Also tell of a child that was continued: `WCONTINUED`.
+        continued: bool,
+    }
+}
+arguments! {
+    /// Arguments of `setrlimit`.
+    Setrlimit<N> {
+        /// Which resource.
+        resource: Resource,
+        /// The new soft limit, in the resource's own unit.
+        limit: Option<N>,
+    }
+}
+arguments! {
     /// Arguments of `exit`.
     Exit<N> {
         /// The status; 0, if left out.
@@ -907,6 +952,21 @@ words! {
         Out,
         /// `POLLRDHUP`.
         Rdhup,
+    }
+}
+words! {
+    /// A resource that has a limit.
+    #[derive(Default)]
+    Resource {
+        /// `RLIMIT_NOFILE`: descriptors.
+        #[default]
+        Nofile,
+        /// `RLIMIT_FSIZE`: bytes in a file.
+        Fsize,
+        /// `RLIMIT_SIGPENDING`: queued signals.
+        Sigpending,
+        /// `RLIMIT_MSGQUEUE`: bytes in POSIX message queues.
+        Msgqueue,
     }
 }
 words! {

@@ -66,6 +66,9 @@ pub fn operation(operation: &Operation<u64>) -> String {
         | Operation::ReceiveHandle(arguments_of::ReceiveHandle { handle, end, .. }) => {
             format!("{handle} ({})", end.name())
         }
+        Operation::Fork(fork) => fork.process.clone(),
+        Operation::Waitpid(wait) => wait.process.clone().unwrap_or_default(),
+        Operation::Setrlimit(set) => format!("{} {}", set.resource.name(), set.limit.unwrap_or(0)),
         Operation::Exit(exit) => exit.status.unwrap_or(0).to_string(),
         Operation::Enter(section) | Operation::Leave(section) => section.section.clone(),
         Operation::Meet(meeting) => meeting.meeting.clone(),
@@ -154,6 +157,7 @@ pub fn ending(ending: &ProcessEnding) -> String {
     match ending {
         ProcessEnding::Status(status) => format!("exit status {status}"),
         ProcessEnding::Signal(signal) => format!("death by {signal}"),
+        ProcessEnding::Unseen => "ended, and how is its parent's to tell".to_owned(),
     }
 }
 

@@ -10,7 +10,7 @@ use spec::{
     amount::AmountError,
     operation::{
         CompareExchange, Direction, End, EpollAdd, Event, Exit, FetchAdd, Fill, Listen, Load, Poll, Read, Receive,
-        Resize, Send, SendHandle, Sigqueue, Store, Write,
+        Resize, Send, SendHandle, Setrlimit, Sigqueue, Store, Write,
     },
     scenario::{
         Action, Attach, Body, Channel, Claim, Control, Elsewhere, Ending, Expect, Expected, Line, Need, Parts, Process,
@@ -484,6 +484,11 @@ impl<'h> Resolver<'h> {
             Operation::Sigsuspend(suspend) => Operation::Sigsuspend(suspend),
             Operation::Sigpending(pending) => Operation::Sigpending(pending),
             Operation::Caught(caught) => Operation::Caught(caught),
+            Operation::Fork(fork) => Operation::Fork(fork),
+            Operation::Waitpid(wait) => Operation::Waitpid(wait),
+            Operation::Setrlimit(Setrlimit { resource, limit }) => {
+                Operation::Setrlimit(Setrlimit { resource, limit: self.optional(limit.as_ref())? })
+            }
             Operation::Exit(Exit { status }) => Operation::Exit(Exit { status: self.optional(status.as_ref())? }),
             Operation::Enter(section) => Operation::Enter(section),
             Operation::Leave(section) => Operation::Leave(section),
@@ -502,6 +507,7 @@ struct Builder<'b> {
 
 impl Builder<'_> {
     fn story(&mut self, lines: &[Line]) -> Result<Vec<PlanLine>, Skip> {
+        self.add_in_order(lines);
         let mut blocked: BTreeMap<&str, usize> = BTreeMap::new();
         let mut story = Vec::with_capacity(lines.len());
         for (index, line) in lines.iter().enumerate() {
@@ -530,6 +536,24 @@ impl Builder<'_> {
             });
         }
         Ok(story)
+    }
+
+    /// Adds the processes of a story: those that are there from the beginning first, then those that are forked, each in the
+    /// order of its appearance.
+    fn add_in_order(&mut self, lines: &[Line]) {
+        let fork = |line: &Line| match &line.action {
+            Action::Do { operation: Operation::Fork(fork), .. } => Some((fork.process.clone(), line.process.clone())),
+            _ => None,
+        };
+        let forks: Vec<(String, String)> = lines.iter().filter_map(fork).collect();
+        for line in lines.iter().filter(|line| forks.iter().all(|(child, _)| *child != line.process)) {
+            self.process(&line.process, &line.process);
+        }
+        for (child, parent) in &forks {
+            let parent = self.process(parent, parent);
+            let child = self.process(child, child);
+            self.processes[child].forked_by = Some(parent);
+        }
     }
 
     fn free(&mut self, processes: &[Process]) -> Result<(), Skip> {
@@ -592,6 +616,7 @@ impl Builder<'_> {
             name: name.to_owned(),
             kind: kind.to_owned(),
             number,
+            forked_by: None,
             holds: Vec::new(),
             steps: Vec::new(),
         });
@@ -604,6 +629,11 @@ impl Builder<'_> {
 
     /// Notes which end of a channel a process has to hold for an operation.
     fn hold(&mut self, process: usize, operation: &Operation<u64>, channel: Option<usize>) {
+        // A forked process holds what it was born with: what its steps use, its ancestor has to hold.
+        let mut process = process;
+        while let Some(parent) = self.processes[process].forked_by {
+            process = parent;
+        }
         self.hold_handle(process, operation);
         let is_inherited =
             |channel: &usize| self.attach == Attach::Inherit || self.channels[*channel].options.made_of.is_some();

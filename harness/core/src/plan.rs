@@ -80,6 +80,8 @@ pub struct PlanProcess {
     pub kind: String,
     /// Its number in stamps, from 1.
     pub number: u8,
+    /// The process that forks it, by its place in the plan; `None` where it is there from the beginning.
+    pub forked_by: Option<usize>,
     /// The ends it holds: channel index in the plan, and end.
     pub holds: Vec<(usize, HeldEnd)>,
     /// Its steps, repeats unrolled; empty in a story.

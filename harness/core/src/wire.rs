@@ -170,6 +170,9 @@ pub struct OpenProcess {
     pub number: u8,
     /// The ends it holds; it has no other descriptors of the channels.
     pub holds: Vec<Hold>,
+    /// Whether another process forks it (the step `fork`), so that the root does not start it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub forked: bool,
 }
 
 /// An end of a channel that a process holds.
@@ -252,6 +255,8 @@ pub enum ProcessEnding {
     Status(i32),
     /// This signal ended it.
     Signal(Signal),
+    /// Only the process that forked it can tell how. Said by no agent.
+    Unseen,
 }
 
 /// End what is left of a run and remove everything.

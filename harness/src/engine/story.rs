@@ -16,7 +16,7 @@ use harness_core::{
     Event, History, Plan,
     history::Waiting,
     plan::{PlanAction, PlanLine},
-    wire::{Do, FromAgent, ProcessEnding, ToAgent},
+    wire::{Do, FromAgent, Outcome, ProcessEnding, ToAgent},
 };
 use spec::{Operation, scenario::Expect, vocabulary::Feature};
 
@@ -61,7 +61,7 @@ pub(super) fn run(
         Opening::Opened(team) => team,
         Opening::Refused(refused) => return Ok(Ran::Refused(refused)),
     };
-    let processes = team.members.len();
+    let processes = plan.processes.len();
     let mut story = Story {
         plan,
         team,
@@ -82,7 +82,10 @@ pub(super) fn run(
 }
 
 fn sends_signals(line: &PlanLine) -> bool {
-    matches!(&line.action, PlanAction::Do { operation: Operation::Kill(_) | Operation::Sigqueue(_), .. })
+    matches!(
+        &line.action,
+        PlanAction::Do { operation: Operation::Kill(_) | Operation::Sigqueue(_) | Operation::Fork(_), .. }
+    )
 }
 
 impl Story<'_> {
@@ -97,6 +100,7 @@ impl Story<'_> {
                     if !self.conclude(index, line, &calls) {
                         return Ok(());
                     }
+                    self.adopt(grounds, lane, index, line)?;
                 }
                 Settled::Overdue(calls) => {
                     let waiting = self.waiting(&calls);
@@ -109,10 +113,19 @@ impl Story<'_> {
         Ok(())
     }
 
+    /// After a `fork` that succeeded: takes in the new process.
+    fn adopt(&mut self, grounds: &Grounds, lane: &mut Lane, index: usize, line: &PlanLine) -> Result<(), Fault> {
+        let PlanAction::Do { operation: Operation::Fork(fork), .. } = &line.action else { return Ok(()) };
+        let forked =
+            |event: &Event| matches!(event, Event::Returned { step, outcome: Outcome::Done, .. } if *step == index);
+        if self.events.iter().any(forked) { self.team.adopt(grounds, lane, self.plan, &fork.process) } else { Ok(()) }
+    }
+
     /// Begins a line. Returns whether the story can go on: a process that is in a call, or has ended, can begin nothing.
     fn begin(&mut self, grounds: &Grounds, index: usize, line: &PlanLine) -> Result<bool, Fault> {
         let PlanAction::Do { operation, channel } = &line.action else { return Ok(true) };
-        let member = &mut self.team.members[line.process];
+        // A process whose fork failed is not there.
+        let Some(member) = self.team.members.get_mut(line.process) else { return Ok(false) };
         if self.pending[line.process].is_some() || member.ending.is_some() {
             return Ok(false);
         }

@@ -22,6 +22,8 @@ use std::collections::BTreeMap;
 #[derive(Debug)]
 pub(super) struct Member {
     pub(super) name: String,
+    /// Whether another process of the team forked it.
+    pub(super) is_forked: bool,
     pub(super) connection: Connection,
     /// Its id as its peers know it.
     pub(super) inner_pid: i32,
@@ -35,6 +37,22 @@ pub(super) struct Member {
 }
 
 impl Member {
+    fn new(plan: &Plan, hello: ProcessHello, mut connection: Connection) -> Self {
+        connection.who.clone_from(&hello.process);
+        let planned = plan.process(&hello.process).and_then(|index| plan.processes.get(index));
+        Self {
+            is_forked: planned.is_some_and(|process| process.forked_by.is_some()),
+            name: hello.process,
+            inner_pid: hello.pid,
+            pid: connection.pid,
+            control_fd: hello.control_fd,
+            looker: Looker::new(connection.pid),
+            ending: None,
+            decoders: plan.channels.iter().map(|_| Decoder::new()).collect(),
+            connection,
+        }
+    }
+
     /// Whether it has ended and said all it had to say.
     pub(super) fn is_over(&self) -> bool {
         self.ending.is_some() && self.connection.is_over()
@@ -83,7 +101,9 @@ impl Team {
         let mut opened = false;
         let mut early: Vec<Exited> = Vec::new();
         let limit = clock::now() + patience;
-        while !opened || greeted.iter().any(Option::is_none) {
+        // Those that are forked later stand last in the plan.
+        let first = plan.processes.iter().filter(|process| process.forked_by.is_none()).count();
+        while !opened || greeted[..first].iter().any(Option::is_none) {
             let mut descriptors = vec![std::os::fd::AsFd::as_fd(&lane.listener), lane.root.descriptor()];
             descriptors.extend(waiting.iter().map(Connection::descriptor));
             wait(&descriptors, 20_000_000);
@@ -128,7 +148,7 @@ impl Team {
                 ));
             }
             if clock::now() > limit {
-                let missing = plan.processes.iter().zip(&greeted).find(|(_, greeted)| greeted.is_none());
+                let missing = plan.processes.iter().zip(&greeted[..first]).find(|(_, greeted)| greeted.is_none());
                 let (who, what) = match missing {
                     Some((process, _)) => (process.name.clone(), "say hello"),
                     None => (lane.root.who.clone(), "say that all is open"),
@@ -136,33 +156,64 @@ impl Team {
                 return Err(Fault::Silent { who, what, limit_ms: patience / 1_000_000 });
             }
         }
-        let members = greeted
-            .into_iter()
-            .flatten()
-            .map(|(hello, mut connection)| {
-                connection.who.clone_from(&hello.process);
-                Member {
-                    name: hello.process,
-                    inner_pid: hello.pid,
-                    pid: connection.pid,
-                    control_fd: hello.control_fd,
-                    looker: Looker::new(connection.pid),
-                    ending: None,
-                    decoders: plan.channels.iter().map(|_| Decoder::new()).collect(),
-                    connection,
-                }
-            })
-            .collect();
+        let members =
+            greeted.into_iter().flatten().map(|(hello, connection)| Member::new(plan, hello, connection)).collect();
         let mut team = Self { run, members };
         team.introduce(patience)?;
         Ok(Opening::Opened(team))
+    }
+
+    /// Takes in the process that was just forked, and tells all of it.
+    pub(super) fn adopt(
+        &mut self,
+        grounds: &Grounds,
+        lane: &mut Lane,
+        plan: &Plan,
+        process: &str,
+    ) -> Result<(), Fault> {
+        let patience = grounds.patience_ns();
+        let limit = clock::now() + patience;
+        let mut waiting: Option<Connection> = None;
+        loop {
+            match &waiting {
+                None => wait(&[std::os::fd::AsFd::as_fd(&lane.listener)], 20_000_000),
+                Some(connection) => wait(&[connection.descriptor()], 20_000_000),
+            };
+            if waiting.is_none()
+                && let Ok((stream, _)) = lane.listener.accept()
+            {
+                waiting = Some(Connection::new(stream, process)?);
+            }
+            if let Some(connection) = &mut waiting {
+                connection.fetch()?;
+                match connection.next()? {
+                    Some(FromAgent::Hello(Hello::Process(hello))) if hello.process == process => {
+                        let mut greeted: Vec<_> = plan.processes.iter().map(|_| None).collect();
+                        let Some(connection) = waiting.take() else { continue };
+                        greet(plan, self.run, hello, connection, &mut greeted)?;
+                        let new = greeted.into_iter().flatten();
+                        self.members.extend(new.map(|(hello, connection)| Member::new(plan, hello, connection)));
+                        return self.introduce(patience);
+                    }
+                    Some(other) => return Err(out_of_turn(process, &other, "it was just forked and has to say hello")),
+                    None if connection.is_over() => {
+                        return Err(Fault::agent(process, "closed its connection without a hello"));
+                    }
+                    None => {}
+                }
+            }
+            if clock::now() > limit {
+                let limit_ms = patience / 1_000_000;
+                return Err(Fault::Silent { who: process.to_owned(), what: "say hello after it was forked", limit_ms });
+            }
+        }
     }
 
     /// Tells every process who the others are.
     fn introduce(&mut self, patience: u64) -> Result<(), Fault> {
         let pids: BTreeMap<String, i32> =
             self.members.iter().map(|member| (member.name.clone(), member.inner_pid)).collect();
-        for member in &mut self.members {
+        for member in self.members.iter_mut().filter(|member| !member.connection.is_over()) {
             member.connection.send(&ToAgent::Peers(Peers { pids: pids.clone() }), patience)?;
         }
         Ok(())
@@ -205,6 +256,10 @@ impl Team {
                     return Err(Fault::Problem { who: member.name.clone(), message: problem.message });
                 }
                 arrivals.push(Arrival::Said(index, message));
+            }
+            // Of a forked process the root cannot know, and its connection is the only sign.
+            if member.is_forked && member.connection.is_over() {
+                member.ending.get_or_insert(ProcessEnding::Unseen);
             }
             if let (false, true, Some(ending)) = (before[index], member.is_over(), &member.ending) {
                 arrivals.push(Arrival::Ended(index, ending.clone()));
@@ -301,6 +356,7 @@ fn opening(lane: &Lane, plan: &Plan, run: u64, copies: u32, processors: &[usize]
             .map(|process| OpenProcess {
                 name: process.name.clone(),
                 number: process.number,
+                forked: process.forked_by.is_some(),
                 holds: process
                     .holds
                     .iter()
@@ -353,5 +409,6 @@ pub(super) fn describe(ending: &ProcessEnding) -> String {
     match ending {
         ProcessEnding::Status(status) => format!("status {status}"),
         ProcessEnding::Signal(signal) => signal.to_string(),
+        ProcessEnding::Unseen => "ended".to_owned(),
     }
 }

@@ -398,6 +398,7 @@ class Root:
             "lacks": [
                 "sigqueue", "sigwait", "sigsuspend", "sigpending",
                 "poll", "epoll_add", "epoll_wait", "send_handle", "receive_handle",
+                "fork", "waitpid", "setrlimit",
             ],
             "limits": limits(),
             "system": {

@@ -9,6 +9,7 @@ use crate::{
     perform::{self, Held, Performer, Problem, Work},
 };
 use harness_core::wire::{Begin, Do, End, Finished, FromAgent, Hello, Met, Outcome, ProcessHello, Steps, ToAgent};
+use impls_sys::process::fork;
 use nix::unistd::getpid;
 use spec::Operation;
 use std::{collections::BTreeMap, path::Path};
@@ -23,11 +24,16 @@ pub(super) struct Birth<'r> {
     pub(super) number: u8,
     pub(super) socket: &'r Path,
     pub(super) meetings: &'r Meetings,
+    /// The numbers of all processes of the run, by name: those that it forks have them as well.
+    pub(super) numbers: &'r BTreeMap<String, u8>,
     /// What it holds, by channel; or why it cannot have it.
     pub(super) held: Result<BTreeMap<String, Held>, Problem>,
 }
 
 struct Process<'r> {
+    run: u64,
+    socket: &'r Path,
+    numbers: &'r BTreeMap<String, u8>,
     control: Control,
     channels: BTreeMap<String, Held>,
     performer: Performer,
@@ -38,13 +44,7 @@ struct Process<'r> {
 /// The life of a process. Returns its exit status.
 pub(super) fn live(birth: Birth<'_>) -> i32 {
     let Ok(mut control) = Control::connect(birth.socket) else { return FAILED };
-    let hello = ProcessHello {
-        run: birth.run,
-        process: birth.name.to_owned(),
-        pid: getpid().as_raw(),
-        control_fd: Some(control.number()),
-    };
-    let greeted = control.send(&FromAgent::Hello(Hello::Process(hello)));
+    let greeted = greet(&mut control, birth.run, birth.name);
     let channels = match (greeted, birth.held) {
         (Ok(()), Ok(channels)) => channels,
         (Ok(()), Err(problem)) => {
@@ -54,25 +54,65 @@ pub(super) fn live(birth: Birth<'_>) -> i32 {
         (Err(_), _) => return FAILED,
     };
     let mut process = Process {
+        run: birth.run,
+        socket: birth.socket,
+        numbers: birth.numbers,
         control,
         channels,
         performer: Performer::new(birth.number),
         work: Work::default(),
         meetings: birth.meetings,
     };
-    loop {
-        match process.obey() {
-            Ok(()) => {}
-            Err(Over::Gone) => return 0,
-            Err(Over::Problem(problem)) => {
-                process.control.complain(&problem);
-                return FAILED;
-            }
-        }
-    }
+    process.live()
+}
+
+fn greet(control: &mut Control, run: u64, name: &str) -> Result<(), Over> {
+    let (pid, control_fd) = (getpid().as_raw(), Some(control.number()));
+    control.send(&FromAgent::Hello(Hello::Process(ProcessHello { run, process: name.to_owned(), pid, control_fd })))
 }
 
 impl Process<'_> {
+    /// Obeys until it is over. Returns the exit status.
+    fn live(&mut self) -> i32 {
+        loop {
+            match self.obey() {
+                Ok(()) => {}
+                Err(Over::Gone) => return 0,
+                Err(Over::Problem(problem)) => {
+                    self.control.complain(&problem);
+                    return FAILED;
+                }
+            }
+        }
+    }
+
+    /// `fork()`. The child lives here as the process of another name, with all that this one holds.
+    fn fork(&mut self, step: &Do, name: &str) -> Result<Outcome, Problem> {
+        let number = self.numbers.get(name).copied();
+        let number =
+            number.ok_or_else(|| Problem(format!("it was told to fork `{name}`, which is not in the plan")))?;
+        self.work.began = clock::now();
+        let forked = fork(|| {
+            self.control.abandon();
+            let Ok(control) = Control::connect(self.socket) else { return FAILED };
+            self.control = control;
+            self.performer.number = number;
+            if greet(&mut self.control, self.run, name).is_err() {
+                return FAILED;
+            }
+            self.live()
+        });
+        self.work.ended = clock::now();
+        match forked {
+            Ok(pid) => {
+                self.performer.pids.insert(name.to_owned(), pid.as_raw());
+                Ok(Outcome::Done)
+            }
+            Err(errno) => perform::failed(errno)
+                .map_err(|Problem(why)| Problem(format!("cannot {}: {why}", step.operation.name()))),
+        }
+    }
+
     /// Waits for one command and does it.
     fn obey(&mut self) -> Result<(), Over> {
         match self.control.next()? {
@@ -99,7 +139,10 @@ impl Process<'_> {
         self.prepare(step, 0)?;
         self.push_begin(step.step, 0)?;
         self.control.flush()?;
-        let outcome = self.perform(step, 0)?;
+        let outcome = match &step.operation {
+            Operation::Fork(fork) => self.fork(step, &fork.process)?,
+            _ => self.perform(step, 0)?,
+        };
         self.push_end(step.step, 0, outcome)?;
         self.control.flush()
     }

@@ -66,9 +66,11 @@ impl Team {
         let mut team = Self { run: open.run, places, children: Vec::new(), descriptors };
         let started = team.open_channels(open).and_then(|mut channels| {
             let meetings = Meetings::new(processors(open)).map_err(OpenError::of("mmap"))?;
-            for process in &open.processes {
-                let pid =
-                    start(open, process, socket, &meetings, &mut channels, leave).map_err(OpenError::of("fork"))?;
+            let numbers: BTreeMap<String, u8> =
+                open.processes.iter().map(|process| (process.name.clone(), process.number)).collect();
+            for process in open.processes.iter().filter(|process| !process.forked) {
+                let pid = start(open, process, socket, &meetings, &numbers, &mut channels, leave)
+                    .map_err(OpenError::of("fork"))?;
                 team.children.push(Child { name: process.name.clone(), pid, ended: false });
             }
             Ok(())
@@ -134,6 +136,7 @@ impl Team {
                 ended.extend(self.note_end(pid, ending));
             }
         }
+        end_orphans();
         for (mechanism, place) in &self.places {
             mechanism.remove(place);
         }
@@ -221,6 +224,7 @@ fn start(
     process: &OpenProcess,
     socket: &Path,
     meetings: &Meetings,
+    numbers: &BTreeMap<String, u8>,
     channels: &mut Vec<OpenedChannel>,
     leave: &mut dyn FnMut(),
 ) -> impls_sys::Result<Pid> {
@@ -231,7 +235,15 @@ fn start(
             return process::FAILED;
         }
         let held = hold(open, process, std::mem::take(channels));
-        process::live(Birth { run: open.run, name: &process.name, number: process.number, socket, meetings, held })
+        process::live(Birth {
+            run: open.run,
+            name: &process.name,
+            number: process.number,
+            socket,
+            meetings,
+            numbers,
+            held,
+        })
     })
 }
 
@@ -302,6 +314,31 @@ fn describe(ending: Ending) -> ProcessEnding {
             // As shells have it.
             None => ProcessEnding::Status(128 + number),
         },
+    }
+}
+
+/// Ends the processes that came to this one when those died that had forked them.
+fn end_orphans() {
+    if getpid() == Pid::from_raw(1) {
+        // The first process of a namespace: all the others there are its own. `/proc` may be that of another namespace.
+        let _ = impls_sys::signals::send(Pid::from_raw(-1), libc::SIGKILL);
+        while !matches!(reap(None, true), Err(Errno::ECHILD)) {}
+        return;
+    }
+    // One that dies may leave others: until there are none.
+    loop {
+        let text = fs::read_to_string("/proc/thread-self/children").unwrap_or_default();
+        let orphans: Vec<Pid> =
+            text.split_ascii_whitespace().filter_map(|pid| pid.parse().ok().map(Pid::from_raw)).collect();
+        if orphans.is_empty() {
+            return;
+        }
+        for orphan in orphans {
+            let _ = impls_sys::signals::send(orphan, libc::SIGKILL);
+            if reap(Some(orphan), true) == Err(Errno::ECHILD) {
+                return;
+            }
+        }
     }
 }
 

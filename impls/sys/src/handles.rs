@@ -39,7 +39,8 @@ pub fn receive(socket: RawFd, room: bool) -> Result<Received> {
     let control = room.then_some(&mut space[..]);
     let message = recvmsg::<()>(socket, &mut pieces, control, MsgFlags::MSG_CMSG_CLOEXEC)?;
     let mut received = Received { length: message.bytes, ..Received::default() };
-    if room {
+    // Of one descriptor that found no room nothing is left; nix gives no control messages then.
+    if room && !message.flags.contains(MsgFlags::MSG_CTRUNC) {
         for control in message.cmsgs()? {
             if let ControlMessageOwned::ScmRights(handles) = control {
                 // SAFETY: the kernel has just made these descriptors for this process, and nobody else knows them.

@@ -64,6 +64,36 @@ pub fn reap(child: Option<Pid>, block: bool) -> Result<Option<(Pid, Ending)>> {
     Ok(Some((Pid::from_raw(pid), ending)))
 }
 
+/// A change of a child's state, as `waitpid()` tells it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// It exited with this status.
+    Exited(i32),
+    /// The signal of this number ended it.
+    Killed(i32),
+    /// The signal of this number stopped it.
+    Stopped(i32),
+    /// SIGCONT continued it.
+    Continued,
+}
+
+/// `waitpid()` for this child, or any, with these flags. `None` where none has changed and `WNOHANG` is set.
+///
+/// # Errors
+/// As the call.
+pub fn wait(child: Option<Pid>, flags: libc::c_int) -> Result<Option<Change>> {
+    let mut status = 0;
+    // SAFETY: `status` is valid for a write.
+    let pid = check(unsafe { libc::waitpid(child.map_or(-1, Pid::as_raw), &raw mut status, flags) })?;
+    Ok(match status {
+        _ if pid == 0 => None,
+        status if libc::WIFSIGNALED(status) => Some(Change::Killed(libc::WTERMSIG(status))),
+        status if libc::WIFSTOPPED(status) => Some(Change::Stopped(libc::WSTOPSIG(status))),
+        status if libc::WIFCONTINUED(status) => Some(Change::Continued),
+        status => Some(Change::Exited(libc::WEXITSTATUS(status))),
+    })
+}
+
 /// Gives this process the signal dispositions and the mask of a program that was just started.
 ///
 /// # Errors

@@ -121,6 +121,7 @@ impl<'r> Run<'r> {
                 .map(|(number, (name, end))| OpenProcess {
                     name: (*name).to_owned(),
                     number,
+                    forked: false,
                     holds: end.iter().map(|end| Hold { channel: "c".to_owned(), end: *end }).collect(),
                 })
                 .collect(),

@@ -74,8 +74,14 @@ pub(super) fn process_names(scenario: &Scenario) -> Vec<&str> {
         Body::Story(lines) => {
             let mut names: Vec<&str> = Vec::new();
             for line in lines {
-                if !names.contains(&line.process.as_str()) {
-                    names.push(&line.process);
+                let forked = match &line.action {
+                    Action::Do { operation: Operation::Fork(fork), .. } => Some(fork.process.as_str()),
+                    _ => None,
+                };
+                for name in std::iter::once(line.process.as_str()).chain(forked) {
+                    if !names.contains(&name) {
+                        names.push(name);
+                    }
                 }
             }
             names
@@ -357,6 +363,8 @@ impl Checker<'_> {
             let target = match operation {
                 Operation::Kill(kill) => Some(&kill.process),
                 Operation::Sigqueue(queue) => Some(&queue.process),
+                Operation::Fork(fork) => Some(&fork.process),
+                Operation::Waitpid(wait) => wait.process.as_ref(),
                 _ => None,
             };
             if let Some(target) = target

@@ -211,6 +211,10 @@ complaints! {
     long_title(length: usize) { format!("the title has {length} characters, and at most 100 fit"), "too long", "state the guarantee in one sentence; put the reason into `because:`" }
     /// Title ends with a full stop.
     title_stop() { "the title ends with a full stop", "here", "titles are headings: leave it out" }
+    /// A process that was there before it was forked.
+    forked_late(process: &str) { format!("`{process}` is forked here, and was there before"), "too late", "fork it before its first line, once" }
+    /// The end of a forked process is its parent's to tell.
+    forked_dies(process: &str) { format!("how `{process}` ends is told by its parent alone"), "not for a forked process", "let its parent say `waitpid`, which gives `killed SIGKILL` or `exited 0`" }
     /// No such mechanism.
     unknown_mechanism(name: &str, known: &[&str]) { format!("there is no mechanism `{name}`"), "not known", suggest(name, known.iter().copied()) }
     /// A mechanism twice.

@@ -304,7 +304,7 @@ fn decode_operation(
         "send_handle" => SendHandle, "receive_handle" => ReceiveHandle,
         "kill" => Kill, "sigqueue" => Sigqueue, "sigmask" => Sigmask, "sigaction" => Sigaction, "sigwait" => Sigwait,
         "sigsuspend" => Sigsuspend, "sigpending" => Sigpending, "caught" => Caught,
-        "exit" => Exit, "enter" => Enter, "leave" => Leave, "meet" => Meet,
+        "fork" => Fork, "waitpid" => Waitpid, "setrlimit" => Setrlimit, "exit" => Exit, "enter" => Enter, "leave" => Leave, "meet" => Meet,
     }
 }
 

@@ -70,6 +70,7 @@ fn plan(claim: Claim<u64>, processes: Vec<Vec<PlanStep>>) -> Plan {
                 name: format!("process.{number}"),
                 kind: "process".to_owned(),
                 number,
+                forked_by: None,
                 holds: vec![(0, HeldEnd::Both)],
                 steps,
             })

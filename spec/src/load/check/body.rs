@@ -21,6 +21,7 @@ pub(super) fn check(scenario: &Scenario, processes: &[Process], complaints: &mut
             (Action::Resumes(_), _) => "resumes",
             (Action::Still(_), _) => "still",
             (_, Expect::Blocks(_)) => "blocks",
+            (Action::Do { operation: Operation::Fork(_), .. }, _) => "fork",
             _ => continue,
         };
         complaints.push(complaint::only_in_story(line.span, word));
@@ -286,6 +287,7 @@ pub(super) fn amounts_of(line: &Line) -> Vec<Amount> {
             Operation::CompareExchange(exchange) => vec![&exchange.cell, &exchange.expected, &exchange.value],
             Operation::Resize(resize) => vec![&resize.size],
             Operation::Sigqueue(queue) => vec![&queue.value],
+            Operation::Setrlimit(set) => vec![&set.limit],
             Operation::Exit(exit) => vec![&exit.status],
             _ => Vec::new(),
         };

@@ -12,11 +12,22 @@ pub(super) fn check(_scenario: &Scenario, lines: &[Line], complaints: &mut Vec<C
     let mut calls: BTreeMap<&str, &str> = BTreeMap::new();
     let mut waiting: BTreeMap<&str, &str> = BTreeMap::new();
     let mut ended: BTreeSet<&str> = BTreeSet::new();
+    let mut acted: BTreeSet<&str> = BTreeSet::new();
+    let mut forked: BTreeSet<&str> = BTreeSet::new();
     for line in lines {
         let process = line.process.as_str();
         if ended.contains(process) {
             complaints.push(complaint::already_ended(line.span, process));
             continue;
+        }
+        acted.insert(process);
+        if let Action::Do { operation: Operation::Fork(fork), .. } = &line.action
+            && (acted.contains(fork.process.as_str()) || !forked.insert(&fork.process))
+        {
+            complaints.push(complaint::forked_late(line.span, &fork.process));
+        }
+        if forked.contains(process) && matches!(line.expect, Expect::Dies(_)) {
+            complaints.push(complaint::forked_dies(line.expect_span, process));
         }
         match &line.action {
             Action::Resumes(name) | Action::Still(name) => {
