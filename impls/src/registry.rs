@@ -1,9 +1,10 @@
 //! The mechanisms that this agent offers: a list to read.
 
 use crate::mechanism::{
-    Fifo, Mechanism, Pipe, PosixMq, PosixNamedSem, PosixSem, PosixShm, Signal, Tcp, Udp, UnixDatagram, UnixSeqpacket,
-    UnixStream,
+    Barrier, Call, Condvar, Fifo, FileLock, Futex, FutexLock, Mechanism, Pipe, PosixMq, PosixNamedSem, PosixSem,
+    PosixShm, PthreadMutex, PthreadRwlock, PthreadSpinlock, Signal, Tcp, Udp, UnixDatagram, UnixSeqpacket, UnixStream,
 };
+use impls_sys::pthread::Kind;
 
 /// All of them, in the order of the documentation.
 pub const MECHANISMS: &[&dyn Mechanism] = &[
@@ -18,6 +19,20 @@ pub const MECHANISMS: &[&dyn Mechanism] = &[
     &PosixShm,
     &PosixSem,
     &PosixNamedSem,
+    &PthreadMutex(Kind::Normal),
+    &PthreadMutex(Kind::ErrorCheck),
+    &PthreadMutex(Kind::Recursive),
+    &PthreadMutex(Kind::Robust),
+    &PthreadMutex(Kind::PriorityInheritance),
+    &PthreadRwlock,
+    &PthreadSpinlock,
+    &FileLock(Call::Flock),
+    &FileLock(Call::Record),
+    &FileLock(Call::Description),
+    &FutexLock,
+    &Condvar,
+    &Barrier,
+    &Futex,
     &Signal,
 ];
 

@@ -9,8 +9,8 @@ use spec::{
     Ability, Amount, Mechanism, Operation, Scenario,
     amount::AmountError,
     operation::{
-        CompareExchange, Direction, End, Exit, FetchAdd, Fill, Listen, Load, Read, Receive, Resize, Send, Sigqueue,
-        Store, Write,
+        CompareExchange, Direction, End, Exit, FetchAdd, Fill, Listen, Load, Lock, Notify, Read, Receive, Resize, Send,
+        Sigqueue, Store, Unlock, WaitOn, Write,
     },
     scenario::{
         Action, Attach, Body, Channel, Claim, Control, Elsewhere, Ending, Expect, Expected, Line, Need, Parts, Process,
@@ -323,6 +323,7 @@ impl<'h> Resolver<'h> {
             message_size: self.optional(channel.message_size.as_ref())?,
             initial: self.optional(channel.initial.as_ref())?,
             size: self.optional(channel.size.as_ref())?,
+            shared_description: channel.shared_description,
             exists: channel.exists,
         })
     }
@@ -434,6 +435,27 @@ impl<'h> Resolver<'h> {
             Operation::Wait(wait) => Operation::Wait(wait),
             Operation::Post(channel) => Operation::Post(channel),
             Operation::Value(channel) => Operation::Value(channel),
+            Operation::Lock(Lock { channel, mode, nonblocking, timeout, start, length }) => Operation::Lock(Lock {
+                channel,
+                mode,
+                nonblocking,
+                timeout,
+                start: self.optional(start.as_ref())?,
+                length: self.optional(length.as_ref())?,
+            }),
+            Operation::Unlock(Unlock { channel, start, length }) => Operation::Unlock(Unlock {
+                channel,
+                start: self.optional(start.as_ref())?,
+                length: self.optional(length.as_ref())?,
+            }),
+            Operation::Consistent(channel) => Operation::Consistent(channel),
+            Operation::WaitOn(WaitOn { channel, expected, timeout }) => {
+                Operation::WaitOn(WaitOn { channel, expected: self.optional(expected.as_ref())?, timeout })
+            }
+            Operation::Notify(Notify { channel, count, all }) => {
+                Operation::Notify(Notify { channel, count: self.optional(count.as_ref())?, all })
+            }
+            Operation::Arrive(channel) => Operation::Arrive(channel),
             Operation::Store(Store { channel, value, cell, text, at }) => Operation::Store(Store {
                 channel,
                 value: self.optional(value.as_ref())?,
@@ -599,7 +621,7 @@ impl Builder<'_> {
         let end = if let Some(between) = &options.between {
             let first = between.first() == Some(&self.processes[process].kind);
             Some(if first { HeldEnd::First } else { HeldEnd::Second })
-        } else if matches!(options.is, Ability::Memory | Ability::Counter) {
+        } else if matches!(options.is, Ability::Memory | Ability::Counter | Ability::Lock | Ability::Wake) {
             Some(HeldEnd::Both)
         } else {
             end_of(operation)

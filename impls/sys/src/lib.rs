@@ -7,6 +7,7 @@ pub mod descriptor;
 pub mod futex;
 pub mod memory;
 pub mod process;
+pub mod pthread;
 pub mod queue;
 pub mod semaphore;
 pub mod signals;

@@ -337,7 +337,16 @@ fn channels(root: Piece<'_>, complaints: &mut Vec<Complaint>) -> BTreeMap<String
 }
 
 fn plain_channel(is: Ability) -> Channel<Amount> {
-    Channel { is, between: None, capacity: None, message_size: None, initial: None, size: None, exists: true }
+    Channel {
+        is,
+        between: None,
+        capacity: None,
+        message_size: None,
+        initial: None,
+        size: None,
+        shared_description: false,
+        exists: true,
+    }
 }
 
 /// Whether a word can name a process, a channel, a section, a parameter, a result.

@@ -66,6 +66,7 @@ fn plan(claim: Claim<u64>, processes: Vec<Vec<PlanStep>>) -> Plan {
                 capacity: None,
                 message_size: None,
                 initial: None,
+                shared_description: false,
                 size: None,
                 exists: true,
             },
