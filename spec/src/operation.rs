@@ -650,6 +650,8 @@ arguments! {
         expected: Option<N>,
         /// Wait this long: `pthread_cond_timedwait()`.
         timeout: Option<Timeout>,
+        /// Release the mutex as soon as the call returns, so that all who were woken can go on in any order.
+        unlock: bool,
     }
 }
 arguments! {

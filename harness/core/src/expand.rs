@@ -449,8 +449,8 @@ impl<'h> Resolver<'h> {
                 length: self.optional(length.as_ref())?,
             }),
             Operation::Consistent(channel) => Operation::Consistent(channel),
-            Operation::WaitOn(WaitOn { channel, expected, timeout }) => {
-                Operation::WaitOn(WaitOn { channel, expected: self.optional(expected.as_ref())?, timeout })
+            Operation::WaitOn(WaitOn { channel, expected, timeout, unlock }) => {
+                Operation::WaitOn(WaitOn { channel, expected: self.optional(expected.as_ref())?, timeout, unlock })
             }
             Operation::Notify(Notify { channel, count, all }) => {
                 Operation::Notify(Notify { channel, count: self.optional(count.as_ref())?, all })

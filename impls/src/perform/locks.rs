@@ -3,6 +3,7 @@
 use super::Work;
 use crate::ability::{Bytes, Failure, Lock, Result, Sleepers, Wake};
 use harness_core::wire::Outcome;
+use nix::errno::Errno;
 use spec::{Operation, operation};
 
 /// Whether an operation is about a lock.
@@ -46,7 +47,13 @@ pub(super) fn wake(operation: &Operation<u64>, wake: &mut dyn Wake, work: &mut W
     match operation {
         Operation::WaitOn(asked) => {
             let patience = super::patience(false, asked.timeout);
-            work.timed(|_, _| wake.wait_on(asked.expected.unwrap_or(0), patience)).map(|()| Outcome::Done)
+            let woken = work.timed(|_, _| wake.wait_on(asked.expected.unwrap_or(0), patience));
+            // With EPERM the mutex was not held, and is not.
+            if asked.unlock && woken != Err(Failure::Errno(Errno::EPERM)) {
+                let mutex = wake.mutex().ok_or_else(|| Failure::Senseless("it has no mutex".to_owned()))?;
+                mutex.unlock(Bytes::default())?;
+            }
+            woken.map(|()| Outcome::Done)
         }
         Operation::Notify(asked) => {
             let sleepers = if asked.all { Sleepers::All } else { Sleepers::Some(asked.count.unwrap_or(1)) };

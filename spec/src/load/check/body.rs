@@ -285,6 +285,7 @@ pub(super) fn features_of(operation: &Operation<Amount>, ability: Option<Ability
         Operation::WaitOn(wait) => {
             ask(wait.timeout.is_some(), "timeout", Feature::Timeout);
             ask(wait.expected.is_some(), "expected", Feature::Word);
+            ask(wait.unlock, "unlock", Feature::Mutex);
         }
         Operation::Notify(notify) => ask(notify.count.is_some(), "count", Feature::Word),
         Operation::Sigwait(wait) => ask(wait.timeout.is_some(), "timeout", Feature::Timeout),
