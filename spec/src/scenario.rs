@@ -95,7 +95,8 @@ pub struct Channel<N> {
     /// Bytes in a memory object; 4096, if left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub size: Option<N>,
-    /// File locks: all processes share one open file description, as after a fork; otherwise each opens the file for itself.
+    /// File locks: all processes share one open file description from the beginning, as after a fork; otherwise each opens the
+    /// file for itself. With `attach: by_name` a process may open it beside that.
     #[serde(default, skip_serializing_if = "is_no")]
     pub shared_description: bool,
     /// With `attach: by_name`: whether the object exists before the first step.

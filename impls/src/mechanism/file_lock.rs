@@ -2,7 +2,7 @@
 //!
 //! A process that inherits such a channel opens the file for itself, unless the channel says `shared_description`: a lock that is
 //! of an open file description would otherwise be held by all at once. With `attach: by_name` it opens the file by a step, and
-//! may do so again: `lock`, `unlock` and `close` are about what it opened last.
+//! may do so again, also beside a description that it shares: `lock`, `unlock` and `close` are about what it opened last.
 
 use super::{Mechanism, OpenError, Opened, Place, no_such_end};
 use crate::ability::{Bytes, Channel, Failure, Lock, Names, Object, Opening, Patience, Result};
@@ -73,10 +73,9 @@ impl Mechanism for FileLock {
         options: &scenario::Channel<u64>,
     ) -> std::result::Result<Box<dyn Opened>, OpenError> {
         let path = place.path();
-        if options.exists {
-            create(&path)?;
-        }
-        Ok(Box::new(HeldFile { call: self.0, path, descriptors: Vec::new(), is_named: true }))
+        let made = if options.exists { Some(create(&path)?) } else { None };
+        let descriptors = made.into_iter().filter(|_| options.shared_description).collect();
+        Ok(Box::new(HeldFile { call: self.0, path, descriptors, is_named: true }))
     }
 
     fn remove(&self, place: &Place) {

@@ -170,14 +170,13 @@ impl Checker<'_> {
                 let why = "it is for counters, barriers and futexes";
                 complaints.push(complaint::wrong_option(option("initial"), "initial", why));
             }
-            if channel.shared_description {
-                if let Some(mechanism) = lacking(Feature::Descriptions) {
-                    let why = format!("a {mechanism} has no open file description that processes could share");
-                    complaints.push(complaint::wrong_option(option("shared_description"), "shared_description", &why));
-                } else if scenario.attach == Attach::ByName {
-                    let why = "with `attach: by_name` each process opens the file for itself";
-                    complaints.push(complaint::wrong_option(option("shared_description"), "shared_description", why));
-                }
+            if let (true, Some(mechanism)) = (channel.shared_description, lacking(Feature::Descriptions)) {
+                let why = format!("a {mechanism} has no open file description that processes could share");
+                complaints.push(complaint::wrong_option(option("shared_description"), "shared_description", &why));
+            }
+            if channel.shared_description && !channel.exists {
+                let why = "what all share from the beginning exists then";
+                complaints.push(complaint::wrong_option(option("shared_description"), "shared_description", why));
             }
             if channel.size.is_some() && channel.is != Ability::Memory {
                 complaints.push(complaint::wrong_option(option("size"), "size", "it is for memory"));
