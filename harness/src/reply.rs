@@ -64,6 +64,9 @@ fn fits(operation: &Operation<u64>, outcome: &Outcome) -> bool {
         (Operation::Receive(receive), Outcome::Received(received)) => {
             within(received, receive.size) && (receive.until.is_some() || received.pieces.len() <= 1)
         }
+        // A condition variable does not tell how many it woke.
+        (Operation::Notify(_), Outcome::Count(_) | Outcome::Done) => true,
+        (Operation::Arrive(_), Outcome::Count(count)) => *count <= 1,
         (
             Operation::Fill(_)
             | Operation::Attributes(_)
@@ -92,6 +95,7 @@ fn fits(operation: &Operation<u64>, outcome: &Outcome) -> bool {
             | Operation::EpollWait(_)
             | Operation::Waitpid(_)
             | Operation::ReceiveHandle(_)
+            | Operation::Arrive(_)
             | Operation::Sigwait(_)
             | Operation::Sigpending(_)
             | Operation::Caught(_),

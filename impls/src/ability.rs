@@ -5,20 +5,25 @@
 
 mod connections;
 mod counter;
+mod lock;
 mod memory;
 mod names;
 mod queue;
 mod signals;
 mod stream;
+mod wake;
 
 pub use connections::{Binding, Connections, Shutdown};
 pub use counter::Counter;
 pub use impls_sys::signals::{Action, Arrival};
+pub use lock::{Bytes, Lock};
+pub(crate) use lock::{exclusive_only, not_held};
 pub use memory::Memory;
 pub use names::{Names, Opening};
 pub use queue::{Message, Queue};
 pub use signals::Signals;
 pub use stream::Stream;
+pub use wake::{Sleepers, Wake};
 
 use nix::errno::Errno;
 use spec::operation::End;
@@ -114,6 +119,10 @@ pub enum Object {
     Memory(Box<dyn Memory>),
     /// A counter.
     Counter(Box<dyn Counter>),
+    /// A lock.
+    Lock(Box<dyn Lock>),
+    /// A place to wait.
+    Wake(Box<dyn Wake>),
     /// Signals: nothing is held, every process can send and receive them.
     Signals,
 }
@@ -127,6 +136,8 @@ impl Object {
             Self::Queue(_) => spec::Ability::Queue,
             Self::Memory(_) => spec::Ability::Memory,
             Self::Counter(_) => spec::Ability::Counter,
+            Self::Lock(_) => spec::Ability::Lock,
+            Self::Wake(_) => spec::Ability::Wake,
             Self::Signals => spec::Ability::Signals,
         }
     }
@@ -138,6 +149,8 @@ impl Object {
             Self::Queue(queue) => Some(queue.as_mut()),
             Self::Memory(memory) => Some(memory.as_mut()),
             Self::Counter(counter) => Some(counter.as_mut()),
+            Self::Lock(lock) => Some(lock.as_mut()),
+            Self::Wake(wake) => Some(wake.as_mut()),
             Self::Signals => None,
         }
     }

@@ -2,14 +2,22 @@
 //!
 //! A new mechanism is a file here, a line in [`crate::registry`] and a row in `spec::vocabulary::MECHANISMS`.
 
+mod barrier;
 mod byte_stream;
+mod condvar;
 mod fifo;
+mod file_lock;
+mod futex;
+mod futex_lock;
 mod packet_pipe;
 mod pipe;
 mod posix_mq;
 mod posix_named_sem;
 mod posix_sem;
 mod posix_shm;
+mod pthread_mutex;
+mod pthread_rwlock;
+mod pthread_spinlock;
 mod pty;
 mod signal;
 mod socket;
@@ -20,13 +28,22 @@ mod unix_datagram;
 mod unix_seqpacket;
 mod unix_stream;
 
+pub use barrier::Barrier;
+pub use condvar::Condvar;
 pub use fifo::Fifo;
+pub(crate) use file_lock::Call;
+pub use file_lock::FileLock;
+pub use futex::Futex;
+pub use futex_lock::FutexLock;
 pub use packet_pipe::PacketPipe;
 pub use pipe::Pipe;
 pub use posix_mq::PosixMq;
 pub use posix_named_sem::PosixNamedSem;
 pub use posix_sem::PosixSem;
 pub use posix_shm::PosixShm;
+pub use pthread_mutex::PthreadMutex;
+pub use pthread_rwlock::PthreadRwlock;
+pub use pthread_spinlock::PthreadSpinlock;
 pub use pty::Pty;
 pub use signal::{ProcessSignals, Signal};
 pub use tcp::{TCP, TCP6, Tcp};
@@ -38,9 +55,10 @@ pub use unix_stream::UnixStream;
 
 use crate::ability::{self, Failure, Object};
 use harness_core::wire::HeldEnd;
+use impls_sys::memory::Mapping;
 use nix::errno::Errno;
-use spec::scenario::Channel;
-use std::{ffi::CString, path::PathBuf};
+use spec::{operation::End, scenario::Channel};
+use std::{ffi::CString, path::PathBuf, sync::atomic::AtomicU32};
 
 /// A mechanism as a root sees it.
 pub trait Mechanism: Sync {
@@ -137,6 +155,17 @@ impl std::error::Error for OpenError {}
 /// The complaint about an end that a channel does not have.
 fn no_such_end(end: HeldEnd) -> Failure {
     Failure::Senseless(format!("it has no end `{end:?}`"))
+}
+
+/// Whether an end can be closed of what has no listener.
+fn no_listener(end: Option<End>) -> ability::Result<()> {
+    if end == Some(End::Listener) { Err(Failure::Senseless("it has no listener".to_owned())) } else { Ok(()) }
+}
+
+/// Whether this system has futexes between processes.
+fn futexes_work() -> bool {
+    Mapping::anonymous(size_of::<AtomicU32>())
+        .is_ok_and(|pages| pages.word(0).is_some_and(|word| impls_sys::futex::wake(word, 1) == Ok(0)))
 }
 
 /// Whether the system has a place for named memory. On Linux that is a directory, which a bare container may lack.

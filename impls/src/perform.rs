@@ -4,6 +4,7 @@
 //! between the two clock readings around it.
 
 mod data;
+mod locks;
 mod processes;
 mod readiness;
 mod signals;
@@ -230,7 +231,8 @@ fn offered(operation: &Operation<u64>, mechanism: Mechanism) -> std::result::Res
         | Operation::Read(operation::Read { nonblocking, .. })
         | Operation::Send(operation::Send { nonblocking, .. })
         | Operation::Receive(operation::Receive { nonblocking, .. })
-        | Operation::Wait(operation::Wait { nonblocking, .. }) => *nonblocking,
+        | Operation::Wait(operation::Wait { nonblocking, .. })
+        | Operation::Lock(operation::Lock { nonblocking, .. }) => *nonblocking,
         _ => false,
     };
     // The timeout of a poll is the poll's own, whatever is polled.
@@ -341,6 +343,8 @@ fn on_channel(
         (operation, Object::Counter(counter)) if is_counting(operation) => {
             self::counter(operation, counter.as_mut(), work)
         }
+        (operation, Object::Lock(lock)) if locks::is_of_lock(operation) => locks::lock(operation, lock.as_mut(), work),
+        (operation, Object::Wake(wake)) if locks::is_of_wake(operation) => locks::wake(operation, wake.as_mut(), work),
         (operation, Object::Memory(memory)) if is_of_memory(operation) => {
             self::memory(operation, memory.as_mut(), work)
         }

@@ -1,9 +1,11 @@
 //! The mechanisms that this agent offers: a list to read.
 
 use crate::mechanism::{
-    Fifo, Mechanism, PacketPipe, Pipe, PosixMq, PosixNamedSem, PosixSem, PosixShm, Pty, Signal, TCP, TCP6, UDP, UDP6,
+    Barrier, Call, Condvar, Fifo, FileLock, Futex, FutexLock, Mechanism, PacketPipe, Pipe, PosixMq, PosixNamedSem,
+    PosixSem, PosixShm, PthreadMutex, PthreadRwlock, PthreadSpinlock, Pty, Signal, TCP, TCP6, UDP, UDP6,
     UnixAbstractStream, UnixDatagram, UnixSeqpacket, UnixStream,
 };
+use impls_sys::pthread::Kind;
 
 /// All of them, in the order of the documentation.
 pub const MECHANISMS: &[&dyn Mechanism] = &[
@@ -23,6 +25,20 @@ pub const MECHANISMS: &[&dyn Mechanism] = &[
     &PosixShm,
     &PosixSem,
     &PosixNamedSem,
+    &PthreadMutex(Kind::Normal),
+    &PthreadMutex(Kind::ErrorCheck),
+    &PthreadMutex(Kind::Recursive),
+    &PthreadMutex(Kind::Robust),
+    &PthreadMutex(Kind::PriorityInheritance),
+    &PthreadRwlock,
+    &PthreadSpinlock,
+    &FileLock(Call::Flock),
+    &FileLock(Call::Record),
+    &FileLock(Call::Description),
+    &FutexLock,
+    &Condvar,
+    &Barrier,
+    &Futex,
     &Signal,
 ];
 

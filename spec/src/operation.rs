@@ -49,6 +49,20 @@ pub enum Operation<N> {
     Post(OfChannel),
     /// The value of a counter: `sem_getvalue()`.
     Value(OfChannel),
+    /// Take a lock: `pthread_mutex_lock()`, `pthread_rwlock_rdlock()`, `flock()`, `fcntl()` with `F_SETLKW`.
+    ///
+    /// That it fails with `EOWNERDEAD` says that the owner of a robust mutex has died; the caller holds the mutex then all the same.
+    Lock(Lock<N>),
+    /// Release a lock: `pthread_mutex_unlock()`, `LOCK_UN`, `F_UNLCK`.
+    Unlock(Unlock<N>),
+    /// Mark what a robust mutex protects as consistent again: `pthread_mutex_consistent()`.
+    Consistent(OfChannel),
+    /// Sleep until somebody notifies: `pthread_cond_wait()`, which gives up the mutex meanwhile; `FUTEX_WAIT`.
+    WaitOn(WaitOn<N>),
+    /// Wake who sleeps: `pthread_cond_signal()`, `pthread_cond_broadcast()`; `FUTEX_WAKE`, which gives how many it woke.
+    Notify(Notify<N>),
+    /// Wait at a barrier until all have come: `pthread_barrier_wait()`; gives 1 to one of them (`PTHREAD_BARRIER_SERIAL_THREAD`), 0 to the others.
+    Arrive(OfChannel),
     /// Store a number in an atomic cell, or a text at an offset.
     Store(Store<N>),
     /// Load an atomic cell, or a text at an offset.
@@ -136,6 +150,10 @@ const STREAM: Scope = Scope::Abilities(&[Ability::Stream]);
 const QUEUE: Scope = Scope::Abilities(&[Ability::Queue]);
 const COUNTER: Scope = Scope::Abilities(&[Ability::Counter]);
 const MEMORY: Scope = Scope::Abilities(&[Ability::Memory]);
+const MEMORY_OR_WORD: Scope = Scope::Abilities(&[Ability::Memory, Ability::Wake]);
+const LOCK: Scope = Scope::Abilities(&[Ability::Lock]);
+const LOCK_OR_MUTEX: Scope = Scope::Abilities(&[Ability::Lock, Ability::Wake]);
+const WAKE: Scope = Scope::Abilities(&[Ability::Wake]);
 const SIGNALS: Scope = Scope::Abilities(&[Ability::Signals]);
 
 /// The table of operations, in the order of the documentation.
@@ -159,8 +177,14 @@ pub const OPERATIONS: &[OperationRow] = &[
     row("wait", COUNTER, None, Some("channel"), None, None),
     row("post", COUNTER, None, Some("channel"), None, None),
     row("value", COUNTER, Some(Feature::Attributes), Some("channel"), None, None),
-    row("store", MEMORY, None, Some("text"), Some("value"), None),
-    row("load", MEMORY, None, Some("cell"), Some("cell"), None),
+    row("lock", LOCK_OR_MUTEX, None, Some("channel"), None, None),
+    row("unlock", LOCK_OR_MUTEX, None, Some("channel"), None, None),
+    row("consistent", LOCK, Some(Feature::Robust), Some("channel"), None, None),
+    row("wait_on", WAKE, Some(Feature::Notify), Some("channel"), None, None),
+    row("notify", WAKE, Some(Feature::Notify), Some("channel"), None, None),
+    row("arrive", WAKE, Some(Feature::Barrier), Some("channel"), None, None),
+    row("store", MEMORY_OR_WORD, None, Some("text"), Some("value"), None),
+    row("load", MEMORY_OR_WORD, None, Some("cell"), Some("cell"), None),
     row("fetch_add", MEMORY, None, Some("value"), Some("value"), None),
     row("compare_exchange", MEMORY, None, None, None, None),
     row("resize", MEMORY, None, Some("size"), Some("size"), None),
@@ -228,6 +252,12 @@ impl<N> Operation<N> {
             Self::Wait(_) => "wait",
             Self::Post(_) => "post",
             Self::Value(_) => "value",
+            Self::Lock(_) => "lock",
+            Self::Unlock(_) => "unlock",
+            Self::Consistent(_) => "consistent",
+            Self::WaitOn(_) => "wait_on",
+            Self::Notify(_) => "notify",
+            Self::Arrive(_) => "arrive",
             Self::Store(_) => "store",
             Self::Load(_) => "load",
             Self::FetchAdd(_) => "fetch_add",
@@ -287,6 +317,12 @@ impl<N> Operation<N> {
             | Self::Wait(Wait { channel, .. })
             | Self::Post(OfChannel { channel })
             | Self::Value(OfChannel { channel })
+            | Self::Lock(Lock { channel, .. })
+            | Self::Unlock(Unlock { channel, .. })
+            | Self::Consistent(OfChannel { channel })
+            | Self::WaitOn(WaitOn { channel, .. })
+            | Self::Notify(Notify { channel, .. })
+            | Self::Arrive(OfChannel { channel })
             | Self::Store(Store { channel, .. })
             | Self::Load(Load { channel, .. })
             | Self::FetchAdd(FetchAdd { channel, .. })
@@ -335,6 +371,8 @@ impl<N> Operation<N> {
             | Self::Wait(Wait { timeout, .. })
             | Self::Poll(Poll { timeout, .. })
             | Self::EpollWait(EpollWait { timeout })
+            | Self::Lock(Lock { timeout, .. })
+            | Self::WaitOn(WaitOn { timeout, .. })
             | Self::Sigwait(Sigwait { timeout, .. }) => timeout.map(Timeout::ns),
             _ => None,
         }
@@ -470,7 +508,7 @@ macro_rules! never_left_out {
     };
 }
 
-never_left_out!(End, Resource, String, Access, Direction, Disposition, Signals);
+never_left_out!(End, Resource, String, Access, Direction, Disposition, Mode, Signals);
 
 arguments! {
     /// A channel and nothing else.
@@ -628,6 +666,58 @@ arguments! {
         nonblocking: bool,
         /// Wait this long: `sem_timedwait()`.
         timeout: Option<Timeout>,
+    }
+}
+arguments! {
+    /// Arguments of `lock`.
+    Lock<N> {
+        /// Which channel.
+        channel: Option<String>,
+        /// Whether others may hold it at the same time; `exclusive`, if left out.
+        mode: Mode,
+        /// Do not wait: `pthread_mutex_trylock()`, `LOCK_NB`, `F_SETLK`.
+        nonblocking: bool,
+        /// Wait this long: `pthread_mutex_timedlock()`.
+        timeout: Option<Timeout>,
+        /// The first byte of the range; 0, if left out.
+        start: Option<N>,
+        /// How many bytes; 0, and if left out: up to the end of the file, wherever that comes to be.
+        length: Option<N>,
+    }
+}
+arguments! {
+    /// Arguments of `unlock`.
+    Unlock<N> {
+        /// Which channel.
+        channel: Option<String>,
+        /// The first byte of the range; 0, if left out.
+        start: Option<N>,
+        /// How many bytes; 0, and if left out: up to the end of the file, wherever that comes to be.
+        length: Option<N>,
+    }
+}
+arguments! {
+    /// Arguments of `wait_on`.
+    WaitOn<N> {
+        /// Which channel.
+        channel: Option<String>,
+        /// Sleep only if the word has this value: a futex; 0, if left out.
+        expected: Option<N>,
+        /// Wait this long: `pthread_cond_timedwait()`.
+        timeout: Option<Timeout>,
+        /// Release the mutex as soon as the call returns, so that all who were woken can go on in any order.
+        unlock: bool,
+    }
+}
+arguments! {
+    /// Arguments of `notify`.
+    Notify<N> {
+        /// Which channel.
+        channel: Option<String>,
+        /// How many to wake at most; 1, if left out.
+        count: Option<N>,
+        /// Wake all: `pthread_cond_broadcast()`.
+        all: bool,
     }
 }
 arguments! {
@@ -980,6 +1070,17 @@ words! {
         Write,
         /// `SHUT_RDWR`.
         Both,
+    }
+}
+words! {
+    /// How a lock is held.
+    #[derive(Default)]
+    Mode {
+        /// By one alone: a mutex, `pthread_rwlock_wrlock()`, `LOCK_EX`, `F_WRLCK`.
+        #[default]
+        Exclusive,
+        /// By all who ask for it so: `pthread_rwlock_rdlock()`, `LOCK_SH`, `F_RDLCK`.
+        Shared,
     }
 }
 words! {

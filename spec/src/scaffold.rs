@@ -19,6 +19,24 @@ pub fn scenario(id: &str, mechanism: Mechanism) -> String {
             "gate: counter",
             "  - waiter: { wait: gate, blocks: waiting }\n  - poster: { post: gate }\n  - waiter: { resumes: waiting }\n",
         ),
+        Ability::Lock => (
+            "gate: lock",
+            "  - holder: { lock: gate }\n  - other: { lock: { nonblocking: true }, fails: [EBUSY, EAGAIN, EACCES] }\n  - holder: { unlock: gate }\n  - other: { lock: { nonblocking: true } }\n",
+        ),
+        Ability::Wake => match mechanism {
+            Mechanism::Barrier => (
+                "bar: { is: wake, initial: 2 }",
+                "  - first: { arrive: bar, blocks: waiting }\n  - second: { arrive: bar }\n  - first: { resumes: waiting }\n",
+            ),
+            Mechanism::Condvar => (
+                "bell: wake",
+                "  - sleeper: { lock: bell }\n  - sleeper: { wait_on: bell, blocks: waiting }\n  - waker: { lock: bell }\n  - waker: { notify: bell }\n  - waker: { unlock: bell }\n  - sleeper: { resumes: waiting }\n",
+            ),
+            _ => (
+                "bell: wake",
+                "  - sleeper: { wait_on: bell, blocks: waiting }\n  - waker: { notify: bell }\n  - sleeper: { resumes: waiting }\n",
+            ),
+        },
         Ability::Signals => (
             "signals: signals",
             "  - receiver: { sigmask: [SIGUSR1] }\n  - receiver: { sigwait: SIGUSR1, blocks: waiting }\n  - sender: { kill: { process: receiver, signal: SIGUSR1 } }\n  - receiver: { resumes: waiting, gives: SIGUSR1 }\n",

@@ -93,12 +93,16 @@ pub struct Channel<N> {
     /// Bytes in the longest message, where that can be chosen.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message_size: Option<N>,
-    /// The value a counter starts with; 0, if left out.
+    /// The value a counter or a futex starts with, 0 if left out; how many a barrier waits for, 2 if left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub initial: Option<N>,
     /// Bytes in a memory object; 4096, if left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub size: Option<N>,
+    /// File locks: all processes share one open file description from the beginning, as after a fork; otherwise each opens the
+    /// file for itself. With `attach: by_name` a process may open it beside that.
+    #[serde(default, skip_serializing_if = "is_no")]
+    pub shared_description: bool,
     /// With `attach: by_name`: whether the object exists before the first step.
     #[serde(default = "yes", skip_serializing_if = "is_yes")]
     pub exists: bool,
@@ -116,6 +120,7 @@ impl<N> Channel<N> {
             message_size: None,
             initial: None,
             size: None,
+            shared_description: false,
             exists: true,
         }
     }
@@ -128,6 +133,11 @@ fn yes() -> bool {
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
 fn is_yes(value: &bool) -> bool {
     *value
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
+fn is_no(value: &bool) -> bool {
+    !*value
 }
 
 /// Who does what.

@@ -17,13 +17,18 @@ pub enum Ability {
     Memory,
     /// A counter with wait and post.
     Counter,
+    /// A lock, held by one or by several readers.
+    Lock,
+    /// A place to wait until others wake, or until others have come.
+    Wake,
     /// Signals between processes.
     Signals,
 }
 
 impl Ability {
     /// All abilities, in the order of the documentation.
-    pub const ALL: [Self; 5] = [Self::Stream, Self::Queue, Self::Memory, Self::Counter, Self::Signals];
+    pub const ALL: [Self; 7] =
+        [Self::Stream, Self::Queue, Self::Memory, Self::Counter, Self::Lock, Self::Wake, Self::Signals];
 
     /// The word in scenario files.
     #[must_use]
@@ -33,6 +38,8 @@ impl Ability {
             Self::Queue => "queue",
             Self::Memory => "memory",
             Self::Counter => "counter",
+            Self::Lock => "lock",
+            Self::Wake => "wake",
             Self::Signals => "signals",
         }
     }
@@ -81,6 +88,22 @@ pub enum Feature {
     Handles,
     /// The object is reached by a descriptor that carries `O_NONBLOCK` for all who share it.
     SharedFlags,
+    /// A lock can be held by several at once (`mode: shared`).
+    Shared,
+    /// The next one learns that the owner of a lock has died (`fails: EOWNERDEAD`, `consistent`).
+    Robust,
+    /// A lock covers a range of bytes (`start:`, `length:`).
+    Ranges,
+    /// The lock is of an open file description, which processes can share (`shared_description:`).
+    Descriptions,
+    /// It has a mutex of its own (`lock` and `unlock` of a condition variable).
+    Mutex,
+    /// Those that wait on it are woken by others (`wait_on`, `notify`).
+    Notify,
+    /// Those that wait sleep only while a word has a value (`expected:`), which can be stored and loaded.
+    Word,
+    /// Those that wait go on when as many as it was made for have come (`arrive`).
+    Barrier,
 }
 
 /// A mechanism of inter-process communication, as scenarios name it.
@@ -119,6 +142,34 @@ pub enum Mechanism {
     PosixSem,
     /// `sem_open()`.
     PosixNamedSem,
+    /// `pthread_mutex_lock()` on a process-shared mutex of the type `PTHREAD_MUTEX_NORMAL`.
+    PthreadMutex,
+    /// One of the type `PTHREAD_MUTEX_ERRORCHECK`.
+    PthreadMutexErrorcheck,
+    /// One of the type `PTHREAD_MUTEX_RECURSIVE`.
+    PthreadMutexRecursive,
+    /// One with `PTHREAD_MUTEX_ROBUST`.
+    PthreadMutexRobust,
+    /// One with `PTHREAD_PRIO_INHERIT`.
+    PthreadMutexPi,
+    /// `pthread_rwlock_rdlock()`, `pthread_rwlock_wrlock()`, process-shared.
+    PthreadRwlock,
+    /// `pthread_spin_lock()`, process-shared.
+    PthreadSpinlock,
+    /// `flock()`.
+    Flock,
+    /// `fcntl()` with `F_SETLK` and `F_SETLKW`.
+    RecordLock,
+    /// `fcntl()` with `F_OFD_SETLK` and `F_OFD_SETLKW`.
+    OfdLock,
+    /// A lock of three states in shared memory, of `futex()` and atomic exchanges.
+    FutexLock,
+    /// `pthread_cond_wait()`, `pthread_cond_signal()`, process-shared, with its mutex.
+    Condvar,
+    /// `pthread_barrier_wait()`, process-shared.
+    Barrier,
+    /// `futex()` with `FUTEX_WAIT` and `FUTEX_WAKE` on a word in shared memory.
+    Futex,
     /// `kill()`, `sigqueue()`, handlers, masks, `sigwaitinfo()`.
     Signal,
 }
@@ -328,6 +379,104 @@ pub const MECHANISMS: &[MechanismRow] = &[
         ability: Ability::Counter,
         features: &[Feature::Names, Feature::Nonblocking, Feature::Timeout, Feature::Attributes],
         summary: "A named semaphore: sem_open().",
+    },
+    MechanismRow {
+        mechanism: Mechanism::PthreadMutex,
+        name: "pthread_mutex",
+        ability: Ability::Lock,
+        features: &[Feature::Nonblocking, Feature::Timeout],
+        summary: "A process-shared mutex: pthread_mutex_lock(), PTHREAD_MUTEX_NORMAL.",
+    },
+    MechanismRow {
+        mechanism: Mechanism::PthreadMutexErrorcheck,
+        name: "pthread_mutex_errorcheck",
+        ability: Ability::Lock,
+        features: &[Feature::Nonblocking, Feature::Timeout],
+        summary: "A process-shared mutex that checks: PTHREAD_MUTEX_ERRORCHECK.",
+    },
+    MechanismRow {
+        mechanism: Mechanism::PthreadMutexRecursive,
+        name: "pthread_mutex_recursive",
+        ability: Ability::Lock,
+        features: &[Feature::Nonblocking, Feature::Timeout],
+        summary: "A process-shared mutex that counts: PTHREAD_MUTEX_RECURSIVE.",
+    },
+    MechanismRow {
+        mechanism: Mechanism::PthreadMutexRobust,
+        name: "pthread_mutex_robust",
+        ability: Ability::Lock,
+        features: &[Feature::Nonblocking, Feature::Timeout, Feature::Robust],
+        summary: "A process-shared mutex that survives its owner: PTHREAD_MUTEX_ROBUST.",
+    },
+    MechanismRow {
+        mechanism: Mechanism::PthreadMutexPi,
+        name: "pthread_mutex_pi",
+        ability: Ability::Lock,
+        features: &[Feature::Nonblocking, Feature::Timeout],
+        summary: "A process-shared mutex that lends priority: PTHREAD_PRIO_INHERIT.",
+    },
+    MechanismRow {
+        mechanism: Mechanism::PthreadRwlock,
+        name: "pthread_rwlock",
+        ability: Ability::Lock,
+        features: &[Feature::Nonblocking, Feature::Timeout, Feature::Shared],
+        summary: "A process-shared read-write lock: pthread_rwlock_rdlock(), pthread_rwlock_wrlock().",
+    },
+    MechanismRow {
+        mechanism: Mechanism::PthreadSpinlock,
+        name: "pthread_spinlock",
+        ability: Ability::Lock,
+        features: &[Feature::Nonblocking],
+        summary: "A process-shared spin lock: pthread_spin_lock().",
+    },
+    MechanismRow {
+        mechanism: Mechanism::Flock,
+        name: "flock",
+        ability: Ability::Lock,
+        features: &[Feature::Names, Feature::Nonblocking, Feature::Shared, Feature::Descriptions],
+        summary: "An advisory lock on a whole file: flock().",
+    },
+    MechanismRow {
+        mechanism: Mechanism::RecordLock,
+        name: "record_lock",
+        ability: Ability::Lock,
+        features: &[Feature::Names, Feature::Nonblocking, Feature::Shared, Feature::Ranges, Feature::Descriptions],
+        summary: "A record lock that a process owns: fcntl(), F_SETLK and F_SETLKW.",
+    },
+    MechanismRow {
+        mechanism: Mechanism::OfdLock,
+        name: "ofd_lock",
+        ability: Ability::Lock,
+        features: &[Feature::Names, Feature::Nonblocking, Feature::Shared, Feature::Ranges, Feature::Descriptions],
+        summary: "A record lock that an open file description owns: fcntl(), F_OFD_SETLK and F_OFD_SETLKW.",
+    },
+    MechanismRow {
+        mechanism: Mechanism::FutexLock,
+        name: "futex_lock",
+        ability: Ability::Lock,
+        features: &[Feature::Nonblocking, Feature::Timeout],
+        summary: "A lock of three states in shared memory: atomic exchanges and futex().",
+    },
+    MechanismRow {
+        mechanism: Mechanism::Condvar,
+        name: "condvar",
+        ability: Ability::Wake,
+        features: &[Feature::Timeout, Feature::Nonblocking, Feature::Mutex, Feature::Notify],
+        summary: "A process-shared condition variable with its mutex: pthread_cond_wait(), pthread_cond_signal().",
+    },
+    MechanismRow {
+        mechanism: Mechanism::Barrier,
+        name: "barrier",
+        ability: Ability::Wake,
+        features: &[Feature::Barrier],
+        summary: "A process-shared barrier: pthread_barrier_wait().",
+    },
+    MechanismRow {
+        mechanism: Mechanism::Futex,
+        name: "futex",
+        ability: Ability::Wake,
+        features: &[Feature::Timeout, Feature::Notify, Feature::Word],
+        summary: "A word in shared memory to sleep on: futex(), FUTEX_WAIT and FUTEX_WAKE.",
     },
     MechanismRow {
         mechanism: Mechanism::Signal,

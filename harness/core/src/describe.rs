@@ -3,6 +3,7 @@
 use crate::wire::{Data, Outcome, Piece, ProcessEnding, Received, Run, SignalReport};
 use spec::{
     Operation, operation as arguments_of,
+    operation::Mode,
     scenario::{Ending, Expect, Expected, Parts},
 };
 
@@ -27,6 +28,15 @@ fn payload(text: Option<&str>, size: Option<u64>) -> String {
     }
 }
 
+/// The bytes that a lock covers; `None` for the whole.
+fn range(start: Option<u64>, length: Option<u64>) -> Option<String> {
+    match (start, length) {
+        (None, None) => None,
+        (start, None | Some(0)) => Some(format!("{}..", start.unwrap_or(0))),
+        (start, Some(length)) => Some(format!("{}..{}", start.unwrap_or(0), start.unwrap_or(0).saturating_add(length))),
+    }
+}
+
 /// An operation, as short as in a file: `write "hello"`, `receive 64`, `kill reader SIGTERM`.
 #[must_use]
 pub fn operation(operation: &Operation<u64>) -> String {
@@ -40,6 +50,14 @@ pub fn operation(operation: &Operation<u64>) -> String {
         Operation::Read(read) => payload(None, read.size),
         Operation::Receive(receive) => payload(None, receive.size),
         Operation::Fill(fill) => payload(None, fill.size),
+        Operation::Lock(lock) => {
+            let shared = (lock.mode == Mode::Shared).then(|| "shared".to_owned());
+            [shared, range(lock.start, lock.length)].into_iter().flatten().collect::<Vec<_>>().join(" ")
+        }
+        Operation::Unlock(unlock) => range(unlock.start, unlock.length).unwrap_or_default(),
+        Operation::WaitOn(wait) => payload(None, wait.expected),
+        Operation::Notify(notify) if notify.all => "all".to_owned(),
+        Operation::Notify(notify) => payload(None, notify.count),
         Operation::Store(store) => match (&store.text, store.value) {
             (Some(text), _) => quoted(text),
             (None, value) => format!("{} in {}", value.unwrap_or(0), store.cell.unwrap_or(0)),

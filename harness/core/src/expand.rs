@@ -9,8 +9,8 @@ use spec::{
     Ability, Amount, Mechanism, Operation, Scenario,
     amount::AmountError,
     operation::{
-        CompareExchange, Direction, End, EpollAdd, Event, Exit, FetchAdd, Fill, Listen, Load, Poll, Read, Receive,
-        Resize, Send, SendHandle, Setrlimit, Sigqueue, Store, Write,
+        CompareExchange, Direction, End, EpollAdd, Event, Exit, FetchAdd, Fill, Listen, Load, Lock, Notify, Poll, Read,
+        Receive, Resize, Send, SendHandle, Setrlimit, Sigqueue, Store, Unlock, WaitOn, Write,
     },
     scenario::{
         Action, Attach, Body, Channel, Claim, Control, Elsewhere, Ending, Expect, Expected, Line, Need, Parts, Process,
@@ -328,6 +328,7 @@ impl<'h> Resolver<'h> {
             message_size: self.optional(channel.message_size.as_ref())?,
             initial: self.optional(channel.initial.as_ref())?,
             size: self.optional(channel.size.as_ref())?,
+            shared_description: channel.shared_description,
             exists: channel.exists,
         })
     }
@@ -439,6 +440,27 @@ impl<'h> Resolver<'h> {
             Operation::Wait(wait) => Operation::Wait(wait),
             Operation::Post(channel) => Operation::Post(channel),
             Operation::Value(channel) => Operation::Value(channel),
+            Operation::Lock(Lock { channel, mode, nonblocking, timeout, start, length }) => Operation::Lock(Lock {
+                channel,
+                mode,
+                nonblocking,
+                timeout,
+                start: self.optional(start.as_ref())?,
+                length: self.optional(length.as_ref())?,
+            }),
+            Operation::Unlock(Unlock { channel, start, length }) => Operation::Unlock(Unlock {
+                channel,
+                start: self.optional(start.as_ref())?,
+                length: self.optional(length.as_ref())?,
+            }),
+            Operation::Consistent(channel) => Operation::Consistent(channel),
+            Operation::WaitOn(WaitOn { channel, expected, timeout, unlock }) => {
+                Operation::WaitOn(WaitOn { channel, expected: self.optional(expected.as_ref())?, timeout, unlock })
+            }
+            Operation::Notify(Notify { channel, count, all }) => {
+                Operation::Notify(Notify { channel, count: self.optional(count.as_ref())?, all })
+            }
+            Operation::Arrive(channel) => Operation::Arrive(channel),
             Operation::Store(Store { channel, value, cell, text, at }) => Operation::Store(Store {
                 channel,
                 value: self.optional(value.as_ref())?,
@@ -641,7 +663,7 @@ impl Builder<'_> {
         let options = &self.channels[channel].options;
         let end = if let Some(end) = self.end_between(process, channel) {
             Some(end)
-        } else if matches!(options.is, Ability::Memory | Ability::Counter) {
+        } else if matches!(options.is, Ability::Memory | Ability::Counter | Ability::Lock | Ability::Wake) {
             Some(HeldEnd::Both)
         } else {
             end_of(operation)

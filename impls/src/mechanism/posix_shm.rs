@@ -94,7 +94,7 @@ struct HeldMemory {
 
 impl Opened for HeldMemory {
     fn hold(mut self: Box<Self>, end: HeldEnd) -> Result<Object> {
-        if matches!(end, HeldEnd::First | HeldEnd::Second) {
+        if matches!(end, HeldEnd::First | HeldEnd::Second | HeldEnd::Nothing) {
             return Err(no_such_end(end));
         }
         if self.name.is_none() {

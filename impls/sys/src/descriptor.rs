@@ -106,6 +106,15 @@ impl Descriptor {
         Ok(Self(Some(unsafe { OwnedFd::from_raw_fd(number) })))
     }
 
+    /// `flock()`.
+    ///
+    /// # Errors
+    /// As the call.
+    pub fn flock(&self, operation: libc::c_int) -> Result<()> {
+        // SAFETY: the call takes numbers and touches no memory of this process.
+        check(unsafe { libc::flock(self.number(), operation) }).map(drop)
+    }
+
     /// The descriptor itself.
     ///
     /// # Errors

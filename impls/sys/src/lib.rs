@@ -8,6 +8,7 @@ pub mod futex;
 pub mod handles;
 pub mod memory;
 pub mod process;
+pub mod pthread;
 pub mod queue;
 pub mod readiness;
 pub mod semaphore;

@@ -83,6 +83,34 @@ fn memory_and_counters_are_found_by_name() {
     lane.close();
 }
 
+/// What was opened last is what is locked and closed; only record locks go with any descriptor of their process.
+#[rstest]
+#[case(Mechanism::Flock, true, "EAGAIN")]
+#[case(Mechanism::OfdLock, true, "EAGAIN")]
+#[case(Mechanism::RecordLock, false, "")]
+fn a_locked_file_is_opened_again_and_closed(
+    #[case] mechanism: Mechanism,
+    #[case] is_of_description: bool,
+    #[case] held: &str,
+) {
+    let mut lane = Lane::start();
+    lane.open(&run(mechanism, json!({"exists": false})));
+    assert_eq!(lane.do_step("a", json!({"lock": {}})), failed("EBADF"));
+    assert_eq!(lane.do_step("a", json!({"open": {"create": true, "exclusive": true, "for": "both"}})), Outcome::Done);
+    assert_eq!(lane.do_step("a", json!({"lock": {}})), Outcome::Done);
+    assert_eq!(lane.do_step("a", json!({"open": {"for": "both"}})), Outcome::Done);
+    let again = lane.do_step("a", json!({"lock": {"nonblocking": true}}));
+    assert_eq!(again, if is_of_description { failed(held) } else { Outcome::Done });
+    assert_eq!(lane.do_step("a", json!({"close": {}})), Outcome::Done);
+    assert_eq!(lane.do_step("b", json!({"open": {"for": "both"}})), Outcome::Done);
+    let other = lane.do_step("b", json!({"lock": {"nonblocking": true}}));
+    assert_eq!(other, if is_of_description { failed(held) } else { Outcome::Done });
+    assert_eq!(lane.do_step("a", json!({"close": {}})), Outcome::Done);
+    assert_eq!(lane.do_step("a", json!({"close": {}})), failed("EBADF"));
+    assert_eq!(lane.do_step("b", json!({"lock": {"nonblocking": true}})), Outcome::Done);
+    lane.close();
+}
+
 #[rstest]
 #[case(Mechanism::UnixStream, "write", "read")]
 #[case(Mechanism::Tcp, "write", "read")]

@@ -1,10 +1,10 @@
 //! Every mechanism through the protocol: open, some steps in real processes, close.
 
 use crate::lane::{Lane, Run, failed, is_end, texts};
-use harness_core::wire::{Data, HeldEnd, Outcome, Received};
+use harness_core::wire::{Data, FromAgent, HeldEnd, Outcome, Received};
 use rstest::rstest;
 use serde_json::json;
-use spec::Mechanism;
+use spec::{Mechanism, vocabulary::Feature};
 
 const ONE_WAY: &[(&str, Option<HeldEnd>)] = &[("w", Some(HeldEnd::Write)), ("r", Some(HeldEnd::Read))];
 const TWO_WAY: &[(&str, Option<HeldEnd>)] = &[("a", Some(HeldEnd::First)), ("b", Some(HeldEnd::Second))];
@@ -298,6 +298,174 @@ fn a_counter_counts_and_waits(#[case] mechanism: Mechanism) {
     assert_eq!(lane.do_step("a", json!({"post": {}})), Outcome::Done);
     assert_eq!(lane.end("b"), Outcome::Done);
     assert_eq!(lane.do_step("a", json!({"close": {}})), Outcome::Done);
+    lane.close();
+}
+
+#[rstest]
+#[case(Mechanism::PthreadMutex, "EBUSY")]
+#[case(Mechanism::PthreadMutexErrorcheck, "EBUSY")]
+#[case(Mechanism::PthreadMutexRecursive, "EBUSY")]
+#[case(Mechanism::PthreadMutexRobust, "EBUSY")]
+#[case(Mechanism::PthreadMutexPi, "EBUSY")]
+#[case(Mechanism::PthreadRwlock, "EBUSY")]
+#[case(Mechanism::Flock, "EAGAIN")]
+#[case(Mechanism::RecordLock, "EAGAIN")]
+#[case(Mechanism::OfdLock, "EAGAIN")]
+#[case(Mechanism::FutexLock, "EBUSY")]
+fn a_lock_excludes_and_waits(#[case] mechanism: Mechanism, #[case] held: &str) {
+    let mut lane = Lane::start();
+    lane.open(&Run::new(mechanism, SHARED));
+    assert_eq!(lane.do_step("a", json!({"lock": {}})), Outcome::Done);
+    assert_eq!(lane.do_step("b", json!({"lock": {"nonblocking": true}})), failed(held));
+    if mechanism.has(Feature::Timeout) {
+        assert_eq!(lane.do_step("b", json!({"lock": {"timeout": 1_000_000}})), failed("ETIMEDOUT"));
+    }
+    lane.begin("b", json!({"lock": {}}));
+    lane.blocks("b");
+    assert_eq!(lane.do_step("a", json!({"unlock": {}})), Outcome::Done);
+    assert_eq!(lane.end("b"), Outcome::Done);
+    assert_eq!(lane.do_step("a", json!({"lock": {"nonblocking": true}})), failed(held));
+    assert_eq!(lane.do_step("b", json!({"unlock": {}})), Outcome::Done);
+    assert_eq!(lane.do_step("a", json!({"lock": {"nonblocking": true}})), Outcome::Done);
+    // Held at the close, also where the system keeps a list of what is held.
+    assert_eq!(lane.do_step("a", json!({"close": {}})), Outcome::Done);
+    lane.close();
+}
+
+#[rstest]
+#[case(Mechanism::PthreadRwlock, "EBUSY")]
+#[case(Mechanism::Flock, "EAGAIN")]
+#[case(Mechanism::RecordLock, "EAGAIN")]
+#[case(Mechanism::OfdLock, "EAGAIN")]
+fn readers_share_a_lock(#[case] mechanism: Mechanism, #[case] held: &str) {
+    let mut lane = Lane::start();
+    lane.open(&Run::new(mechanism, SHARED));
+    assert_eq!(lane.do_step("a", json!({"lock": {"mode": "shared"}})), Outcome::Done);
+    assert_eq!(lane.do_step("b", json!({"lock": {"mode": "shared", "nonblocking": true}})), Outcome::Done);
+    assert_eq!(lane.do_step("b", json!({"unlock": {}})), Outcome::Done);
+    assert_eq!(lane.do_step("b", json!({"lock": {"nonblocking": true}})), failed(held));
+    assert_eq!(lane.do_step("a", json!({"unlock": {}})), Outcome::Done);
+    assert_eq!(lane.do_step("b", json!({"lock": {"nonblocking": true}})), Outcome::Done);
+    lane.close();
+}
+
+#[test]
+fn a_spin_lock_excludes() {
+    let mut lane = Lane::start();
+    lane.open(&Run::new(Mechanism::PthreadSpinlock, SHARED));
+    assert_eq!(lane.do_step("a", json!({"lock": {}})), Outcome::Done);
+    assert_eq!(lane.do_step("b", json!({"lock": {"nonblocking": true}})), failed("EBUSY"));
+    assert_eq!(lane.do_step("a", json!({"unlock": {}})), Outcome::Done);
+    assert_eq!(lane.do_step("b", json!({"lock": {}})), Outcome::Done);
+    lane.close();
+}
+
+/// What POSIX leaves undefined is refused, and not tried.
+#[rstest]
+#[case(Mechanism::PthreadMutex)]
+#[case(Mechanism::PthreadMutexPi)]
+#[case(Mechanism::PthreadRwlock)]
+#[case(Mechanism::PthreadSpinlock)]
+#[case(Mechanism::FutexLock)]
+fn a_release_without_a_meaning_is_refused(#[case] mechanism: Mechanism) {
+    let mut lane = Lane::start();
+    lane.open(&Run::new(mechanism, SHARED));
+    assert_eq!(lane.do_step("a", json!({"lock": {}})), Outcome::Done);
+    lane.begin("b", json!({"unlock": {}}));
+    let Some(FromAgent::Problem(problem)) = lane.process("b").connection.hear() else { panic!("no complaint") };
+    assert!(problem.message.contains("does not hold it"), "{}", problem.message);
+    lane.exited();
+    lane.close();
+}
+
+#[rstest]
+#[case(Mechanism::RecordLock)]
+#[case(Mechanism::OfdLock)]
+fn a_lock_covers_a_range(#[case] mechanism: Mechanism) {
+    let mut lane = Lane::start();
+    lane.open(&Run::new(mechanism, SHARED));
+    assert_eq!(lane.do_step("a", json!({"lock": {"start": 0, "length": 10}})), Outcome::Done);
+    assert_eq!(lane.do_step("b", json!({"lock": {"start": 10, "nonblocking": true}})), Outcome::Done);
+    assert_eq!(lane.do_step("b", json!({"lock": {"start": 9, "length": 1, "nonblocking": true}})), failed("EAGAIN"));
+    assert_eq!(lane.do_step("a", json!({"unlock": {"start": 9, "length": 1}})), Outcome::Done);
+    assert_eq!(lane.do_step("b", json!({"lock": {"start": 9, "length": 1, "nonblocking": true}})), Outcome::Done);
+    let too_far = json!({"lock": {"start": 1_u64 << 63, "nonblocking": true}});
+    assert_eq!(lane.do_step("b", too_far), failed("EOVERFLOW"));
+    lane.close();
+}
+
+#[test]
+fn a_robust_mutex_survives_its_owner() {
+    let mut lane = Lane::start();
+    lane.open(&Run::new(Mechanism::PthreadMutexRobust, SHARED));
+    assert_eq!(lane.do_step("a", json!({"lock": {}})), Outcome::Done);
+    lane.begin("a", json!({"exit": {}}));
+    lane.exited();
+    assert_eq!(lane.do_step("b", json!({"lock": {}})), failed("EOWNERDEAD"));
+    assert_eq!(lane.do_step("b", json!({"consistent": {}})), Outcome::Done);
+    assert_eq!(lane.do_step("b", json!({"unlock": {}})), Outcome::Done);
+    assert_eq!(lane.do_step("b", json!({"lock": {}})), Outcome::Done);
+    lane.close();
+}
+
+#[rstest]
+#[case(Mechanism::Flock, true)]
+#[case(Mechanism::OfdLock, true)]
+#[case(Mechanism::RecordLock, false)]
+fn a_description_can_be_shared(#[case] mechanism: Mechanism, #[case] lock_is_shared: bool) {
+    let mut lane = Lane::start();
+    lane.open(&Run { options: json!({"shared_description": true}), ..Run::new(mechanism, SHARED) });
+    assert_eq!(lane.do_step("a", json!({"lock": {}})), Outcome::Done);
+    let other = lane.do_step("b", json!({"lock": {"nonblocking": true}}));
+    assert_eq!(other, if lock_is_shared { Outcome::Done } else { failed("EAGAIN") });
+    lane.close();
+}
+
+#[test]
+fn a_condition_variable_is_waited_on_with_its_mutex() {
+    let mut lane = Lane::start();
+    lane.open(&Run::new(Mechanism::Condvar, SHARED));
+    assert_eq!(lane.do_step("a", json!({"wait_on": {}})), failed("EPERM"));
+    assert_eq!(lane.do_step("a", json!({"lock": {}})), Outcome::Done);
+    assert_eq!(lane.do_step("a", json!({"wait_on": {"timeout": 1_000_000}})), failed("ETIMEDOUT"));
+    lane.begin("a", json!({"wait_on": {}}));
+    lane.blocks("a");
+    assert_eq!(lane.do_step("b", json!({"lock": {}})), Outcome::Done);
+    assert_eq!(lane.do_step("b", json!({"notify": {}})), Outcome::Done);
+    lane.blocks("a");
+    assert_eq!(lane.do_step("b", json!({"unlock": {}})), Outcome::Done);
+    assert_eq!(lane.end("a"), Outcome::Done);
+    assert_eq!(lane.do_step("b", json!({"lock": {"nonblocking": true}})), failed("EBUSY"));
+    lane.close();
+}
+
+#[test]
+fn a_barrier_waits_for_all() {
+    let mut lane = Lane::start();
+    lane.open(&Run::new(Mechanism::Barrier, SHARED));
+    lane.begin("a", json!({"arrive": {}}));
+    lane.blocks("a");
+    let last = lane.do_step("b", json!({"arrive": {}}));
+    let mut both = [last, lane.end("a")];
+    both.sort_by_key(|outcome| matches!(outcome, Outcome::Count(1)));
+    assert_eq!(both, [Outcome::Count(0), Outcome::Count(1)]);
+    lane.close();
+}
+
+#[test]
+fn a_futex_sleeps_while_its_word_is_as_expected() {
+    let mut lane = Lane::start();
+    lane.open(&Run { options: json!({"initial": 3}), ..Run::new(Mechanism::Futex, SHARED) });
+    assert_eq!(lane.do_step("a", json!({"wait_on": {}})), failed("EAGAIN"));
+    assert_eq!(lane.do_step("a", json!({"load": {}})), Outcome::Count(3));
+    assert_eq!(lane.do_step("a", json!({"wait_on": {"expected": 3, "timeout": 1_000_000}})), failed("ETIMEDOUT"));
+    lane.begin("a", json!({"wait_on": {"expected": 3}}));
+    lane.blocks("a");
+    assert_eq!(lane.do_step("b", json!({"store": {"value": 4}})), Outcome::Done);
+    lane.blocks("a");
+    assert_eq!(lane.do_step("b", json!({"notify": {"all": true}})), Outcome::Count(1));
+    assert_eq!(lane.end("a"), Outcome::Done);
+    assert_eq!(lane.do_step("a", json!({"load": {}})), Outcome::Count(4));
     lane.close();
 }
 

@@ -2,13 +2,14 @@
 
 use harness_core::wire::HeldEnd;
 use impls::{
-    ability::{Object, Opening, Patience},
+    ability::{Bytes, Lock, Object, Opening, Patience, Sleepers},
     mechanism::Place,
     registry,
 };
 use rstest::rstest;
 use spec::{
     Ability, Mechanism,
+    operation::Mode,
     scenario::Channel,
     vocabulary::{Feature, MECHANISMS},
 };
@@ -53,6 +54,20 @@ fn abilities_and_features_agree(
         Mechanism::PosixShm,
         Mechanism::PosixSem,
         Mechanism::PosixNamedSem,
+        Mechanism::PthreadMutex,
+        Mechanism::PthreadMutexErrorcheck,
+        Mechanism::PthreadMutexRecursive,
+        Mechanism::PthreadMutexRobust,
+        Mechanism::PthreadMutexPi,
+        Mechanism::PthreadRwlock,
+        Mechanism::PthreadSpinlock,
+        Mechanism::Flock,
+        Mechanism::RecordLock,
+        Mechanism::OfdLock,
+        Mechanism::FutexLock,
+        Mechanism::Condvar,
+        Mechanism::Barrier,
+        Mechanism::Futex,
         Mechanism::Signal
     )]
     mechanism: Mechanism,
@@ -70,7 +85,18 @@ fn abilities_and_features_agree(
         (Feature::Nonblocking, need_not_wait(&mut object)),
         (Feature::Attributes, tells_attributes(&mut object)),
         (Feature::Priority, takes_priorities(&mut object)),
+        (Feature::Shared, is_shared(&mut object)),
+        (Feature::Ranges, covers_ranges(&mut object)),
+        (Feature::Robust, is_robust(&mut object)),
+        (Feature::Mutex, has_mutex(&mut object)),
+        (Feature::Notify, notifies(&mut object)),
+        (Feature::Word, has_word(&mut object)),
     ];
+    // The only one to come to a barrier would wait for ever.
+    let alone = Channel { initial: Some(1), ..options(mechanism) };
+    let mut object = implementation.open(&place, &alone).unwrap().hold(HeldEnd::Both).unwrap();
+    implementation.remove(&place);
+    offers.push((Feature::Barrier, is_barrier(&mut object)));
 
     let two_way = implementation.open(&place, &options(mechanism)).unwrap().hold(HeldEnd::First).is_ok();
     implementation.remove(&place);
@@ -99,6 +125,17 @@ fn takes_timeouts(object: &mut Object) -> bool {
             is_outcome(queue.receive(&mut buffer, at_once, false))
         }
         Object::Counter(counter) => is_outcome(counter.wait(at_once)),
+        Object::Lock(lock) => locks(lock.as_mut(), Mode::Exclusive, Bytes::default(), at_once),
+        Object::Wake(wake) => {
+            // A condition variable is waited on with its mutex held.
+            let locked =
+                wake.mutex().is_some_and(|mutex| mutex.lock(Mode::Exclusive, Bytes::default(), at_once).is_ok());
+            let waited = is_outcome(wake.wait_on(0, at_once));
+            if locked {
+                wake.mutex().unwrap().unlock(Bytes::default()).unwrap();
+            }
+            waited
+        }
         Object::Signals => {
             use impls::ability::Signals as _;
             is_outcome(impls::mechanism::ProcessSignals.wait(&[libc::SIGUSR1], Some(std::time::Duration::ZERO)))
@@ -114,6 +151,10 @@ fn need_not_wait(object: &mut Object) -> bool {
             is_outcome(queue.receive(&mut buffer, Patience::Never, false))
         }
         Object::Counter(counter) => is_outcome(counter.wait(Patience::Never)),
+        Object::Lock(lock) => locks(lock.as_mut(), Mode::Exclusive, Bytes::default(), Patience::Never),
+        Object::Wake(wake) => {
+            wake.mutex().is_some_and(|mutex| locks(mutex, Mode::Exclusive, Bytes::default(), Patience::Never))
+        }
         Object::Memory(_) | Object::Signals => false,
     }
 }
@@ -129,6 +170,65 @@ fn tells_attributes(object: &mut Object) -> bool {
 fn takes_priorities(object: &mut Object) -> bool {
     match object {
         Object::Queue(queue) => queue.send(b"x", Some(1), Patience::Forever).is_ok(),
+        _ => false,
+    }
+}
+
+/// Whether it can be locked like this; it is not locked afterwards.
+fn locks(lock: &mut dyn Lock, mode: Mode, bytes: Bytes, patience: Patience) -> bool {
+    let locked = lock.lock(mode, bytes, patience);
+    if locked.is_ok() {
+        lock.unlock(bytes).unwrap();
+    }
+    is_outcome(locked)
+}
+
+fn is_shared(object: &mut Object) -> bool {
+    match object {
+        Object::Lock(lock) => locks(lock.as_mut(), Mode::Shared, Bytes::default(), Patience::Never),
+        _ => false,
+    }
+}
+
+fn covers_ranges(object: &mut Object) -> bool {
+    let bytes = Bytes { start: Some(4), length: Some(2) };
+    match object {
+        Object::Lock(lock) => locks(lock.as_mut(), Mode::Exclusive, bytes, Patience::Never),
+        _ => false,
+    }
+}
+
+fn is_robust(object: &mut Object) -> bool {
+    match object {
+        Object::Lock(lock) => is_outcome(lock.consistent()),
+        _ => false,
+    }
+}
+
+fn has_mutex(object: &mut Object) -> bool {
+    match object {
+        Object::Wake(wake) => wake.mutex().is_some(),
+        _ => false,
+    }
+}
+
+fn notifies(object: &mut Object) -> bool {
+    match object {
+        Object::Wake(wake) => is_outcome(wake.notify(Sleepers::Some(1))) && is_outcome(wake.notify(Sleepers::All)),
+        _ => false,
+    }
+}
+
+fn has_word(object: &mut Object) -> bool {
+    match object {
+        Object::Wake(wake) => wake.store(7).is_ok() && wake.load() == Ok(7),
+        _ => false,
+    }
+}
+
+fn is_barrier(object: &mut Object) -> bool {
+    match object {
+        Object::Wake(wake) => wake.arrive() == Ok(true),
         _ => false,
     }
 }

@@ -41,6 +41,15 @@ pub(super) fn all(scenario: &Scenario, tree: &Node, complaints: &mut Vec<Complai
     }
 }
 
+/// Whether it is about more than the one word that a futex has.
+fn is_of_cells(operation: &Operation<Amount>) -> bool {
+    match operation {
+        Operation::Store(store) => store.cell.is_some() || store.text.is_some() || store.at.is_some(),
+        Operation::Load(load) => load.cell.is_some() || load.size.is_some() || load.at.is_some(),
+        _ => false,
+    }
+}
+
 struct Checker<'s> {
     scenario: &'s Scenario,
     tree: &'s Node,
@@ -165,8 +174,17 @@ impl Checker<'_> {
                     complaints.push(complaint::wrong_option(option(key), key, &why));
                 }
             }
-            if channel.initial.is_some() && channel.is != Ability::Counter {
-                complaints.push(complaint::wrong_option(option("initial"), "initial", "it is for counters"));
+            if channel.initial.is_some() && !matches!(channel.is, Ability::Counter | Ability::Wake) {
+                let why = "it is for counters, barriers and futexes";
+                complaints.push(complaint::wrong_option(option("initial"), "initial", why));
+            }
+            if let (true, Some(mechanism)) = (channel.shared_description, lacking(Feature::Descriptions)) {
+                let why = format!("a {mechanism} has no open file description that processes could share");
+                complaints.push(complaint::wrong_option(option("shared_description"), "shared_description", &why));
+            }
+            if channel.shared_description && !channel.exists {
+                let why = "what all share from the beginning exists then";
+                complaints.push(complaint::wrong_option(option("shared_description"), "shared_description", why));
             }
             if channel.size.is_some() && channel.is != Ability::Memory {
                 complaints.push(complaint::wrong_option(option("size"), "size", "it is for memory"));
@@ -346,7 +364,12 @@ impl Checker<'_> {
                 let known: Vec<&str> = scenario.channels.keys().map(String::as_str).collect();
                 complaints.push(complaint::unknown_channel(line.span, handle, &known));
             }
-            for (what, feature) in body::features_of(operation) {
+            if ability == Some(Ability::Wake) && is_of_cells(operation) {
+                let what = format!("{} of a cell or a text", row.name);
+                complaints.push(complaint::operation_of_another_ability(line.span, &what, "wake", "memory"));
+                continue;
+            }
+            for (what, feature) in body::features_of(operation, ability) {
                 self.needs(&what, feature, channel.as_deref(), line.span, complaints);
             }
             let by_name = matches!(

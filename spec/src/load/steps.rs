@@ -299,6 +299,8 @@ fn decode_operation(
         "send" => Send, "receive" => Receive, "attributes" => Attributes,
         "bind" => Bind, "listen" => Listen, "connect" => Connect, "accept" => Accept,
         "wait" => Wait, "post" => Post, "value" => Value,
+        "lock" => Lock, "unlock" => Unlock, "consistent" => Consistent,
+        "wait_on" => WaitOn, "notify" => Notify, "arrive" => Arrive,
         "store" => Store, "load" => Load, "fetch_add" => FetchAdd, "compare_exchange" => CompareExchange, "resize" => Resize,
         "poll" => Poll, "epoll_add" => EpollAdd, "epoll_wait" => EpollWait,
         "send_handle" => SendHandle, "receive_handle" => ReceiveHandle,

@@ -2,9 +2,9 @@
 
 use super::lines;
 use crate::{
-    Amount, Operation, Scenario,
+    Ability, Amount, Operation, Scenario,
     load::complaint::{self, Complaint},
-    operation::{Scope, Until},
+    operation::{Mode, Scope, Until},
     scenario::{Action, Body, Expect, Expected, Line, Parts, Process, Span, Step},
     vocabulary::Feature,
 };
@@ -226,8 +226,8 @@ pub(super) fn is_member(scenario: &Scenario, name: &str) -> bool {
     })
 }
 
-/// The features that an operation and its arguments need.
-pub(super) fn features_of(operation: &Operation<Amount>) -> Vec<(String, Feature)> {
+/// The features that an operation and its arguments need of a channel with this ability.
+pub(super) fn features_of(operation: &Operation<Amount>, ability: Option<Ability>) -> Vec<(String, Feature)> {
     let row = operation.row();
     let mut needs: Vec<(String, Feature)> = Vec::new();
     if let Some(feature) = row.needs
@@ -235,6 +235,15 @@ pub(super) fn features_of(operation: &Operation<Amount>) -> Vec<(String, Feature
     {
         // A datagram socket has a name, but no connections to listen for.
         needs.push((row.name.to_owned(), feature));
+    }
+    match operation {
+        Operation::Lock(_) | Operation::Unlock(_) if ability == Some(Ability::Wake) => {
+            needs.push((row.name.to_owned(), Feature::Mutex));
+        }
+        Operation::Store(_) | Operation::Load(_) if ability == Some(Ability::Wake) => {
+            needs.push((row.name.to_owned(), Feature::Word));
+        }
+        _ => {}
     }
     let name = row.name;
     let mut ask = |given: bool, argument: &str, feature: Feature| {
@@ -264,6 +273,23 @@ pub(super) fn features_of(operation: &Operation<Amount>) -> Vec<(String, Feature
             ask(wait.nonblocking, "nonblocking", Feature::Nonblocking);
             ask(wait.timeout.is_some(), "timeout", Feature::Timeout);
         }
+        Operation::Lock(lock) => {
+            ask(lock.nonblocking, "nonblocking", Feature::Nonblocking);
+            ask(lock.timeout.is_some(), "timeout", Feature::Timeout);
+            ask(lock.mode == Mode::Shared, "mode", Feature::Shared);
+            ask(lock.start.is_some(), "start", Feature::Ranges);
+            ask(lock.length.is_some(), "length", Feature::Ranges);
+        }
+        Operation::Unlock(unlock) => {
+            ask(unlock.start.is_some(), "start", Feature::Ranges);
+            ask(unlock.length.is_some(), "length", Feature::Ranges);
+        }
+        Operation::WaitOn(wait) => {
+            ask(wait.timeout.is_some(), "timeout", Feature::Timeout);
+            ask(wait.expected.is_some(), "expected", Feature::Word);
+            ask(wait.unlock, "unlock", Feature::Mutex);
+        }
+        Operation::Notify(notify) => ask(notify.count.is_some(), "count", Feature::Word),
         Operation::Sigwait(wait) => ask(wait.timeout.is_some(), "timeout", Feature::Timeout),
         _ => {}
     }
@@ -281,6 +307,10 @@ pub(super) fn amounts_of(line: &Line) -> Vec<Amount> {
             Operation::Send(send) => vec![&send.size, &send.priority],
             Operation::Receive(receive) => vec![&receive.size],
             Operation::Listen(listen) => vec![&listen.backlog],
+            Operation::Lock(lock) => vec![&lock.start, &lock.length],
+            Operation::Unlock(unlock) => vec![&unlock.start, &unlock.length],
+            Operation::WaitOn(wait) => vec![&wait.expected],
+            Operation::Notify(notify) => vec![&notify.count],
             Operation::Store(store) => vec![&store.value, &store.cell, &store.at],
             Operation::Load(load) => vec![&load.cell, &load.size, &load.at],
             Operation::FetchAdd(add) => vec![&add.cell, &add.value],

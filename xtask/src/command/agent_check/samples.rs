@@ -9,7 +9,7 @@ use spec::{Ability, Mechanism, Scenario, load};
 pub(super) fn scenarios(mechanisms: &[Mechanism]) -> anyhow::Result<Vec<Scenario>> {
     let mut scenarios = Vec::new();
     for mechanism in mechanisms {
-        for (name, text) in texts(mechanism.ability()) {
+        for (name, text) in texts(*mechanism) {
             let id = format!("agent-check/{name}");
             let text = text.replace("MECHANISM", mechanism.name());
             let scenario = load::text(&id, &format!("{id}.yaml"), &text)
@@ -20,8 +20,8 @@ pub(super) fn scenarios(mechanisms: &[Mechanism]) -> anyhow::Result<Vec<Scenario
     Ok(scenarios)
 }
 
-fn texts(ability: Ability) -> &'static [(&'static str, &'static str)] {
-    match ability {
+fn texts(mechanism: Mechanism) -> &'static [(&'static str, &'static str)] {
+    match mechanism.ability() {
         Ability::Stream => &[
             ("stream", include_str!("samples/stream.yaml")),
             ("stream-runs", include_str!("samples/stream-runs.yaml")),
@@ -29,6 +29,12 @@ fn texts(ability: Ability) -> &'static [(&'static str, &'static str)] {
         Ability::Queue => &[("queue", include_str!("samples/queue.yaml"))],
         Ability::Memory => &[("memory", include_str!("samples/memory.yaml"))],
         Ability::Counter => &[("counter", include_str!("samples/counter.yaml"))],
+        Ability::Lock => &[("lock", include_str!("samples/lock.yaml"))],
+        Ability::Wake => match mechanism {
+            Mechanism::Barrier => &[("barrier", include_str!("samples/barrier.yaml"))],
+            Mechanism::Condvar => &[("condvar", include_str!("samples/condvar.yaml"))],
+            _ => &[("wake", include_str!("samples/wake.yaml"))],
+        },
         Ability::Signals => &[("signals", include_str!("samples/signals.yaml"))],
     }
 }
