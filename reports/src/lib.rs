@@ -3,6 +3,7 @@
 //! Every report is a pure function of what a run wrote down. Nothing here reads a file, a clock or the environment.
 
 pub mod compare;
+pub mod coverage;
 pub mod diagram;
 pub mod explain;
 pub mod instance_id;

@@ -1,9 +1,13 @@
 //! `schema`: everything that is generated and committed, made anew or checked.
 
-use crate::{ExitCode, Failure, output, portraits, workspace};
+use crate::{ExitCode, Failure, corpus::Corpus, output, portraits, workspace};
 use anyhow::Context as _;
-use reports::matrix;
-use std::{fs, path::PathBuf};
+use reports::{coverage, matrix};
+use spec::{Scenario, load};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
 /// Generate what is generated.
 #[derive(Clone, Debug, clap::Args)]
@@ -34,6 +38,7 @@ pub fn generated() -> anyhow::Result<Vec<Generated>> {
         all.push(Generated { path: root.join(format!("docs/protocol/{name}.schema.json")), text });
     }
     all.extend(readme()?);
+    all.extend(coverage());
     Ok(all)
 }
 
@@ -44,6 +49,15 @@ fn readme() -> anyhow::Result<Option<Generated>> {
         return Ok(None);
     };
     Ok(matrix::refreshed(&readme, &system, &portrait).map(|text| Generated { path, text }))
+}
+
+/// What the corpus covers; `None` where it does not load, which `tidy` says elsewhere.
+fn coverage() -> Option<Generated> {
+    let folder = Corpus::folder();
+    let (scenarios, complaints) = load::directory(Path::new(&workspace::shown(&folder)));
+    let scenarios: Vec<&Scenario> = scenarios.iter().collect();
+    let path = workspace::root().join("docs/coverage.md");
+    complaints.is_empty().then(|| Generated { path, text: coverage::markdown(&scenarios) })
 }
 
 /// The files that are not what they have to be.
