@@ -2,7 +2,7 @@
 
 use crate::mechanism::{
     Barrier, Call, Condvar, Fifo, FileLock, Futex, FutexLock, Mechanism, PacketPipe, Pipe, PosixMq, PosixNamedSem,
-    PosixSem, PosixShm, PthreadMutex, PthreadRwlock, PthreadSpinlock, Pty, Signal, TCP, TCP6, UDP, UDP6,
+    PosixSem, PosixShm, PthreadMutex, PthreadRwlock, PthreadSpinlock, Pty, ShmRing, Signal, TCP, TCP6, UDP, UDP6,
     UnixAbstractStream, UnixDatagram, UnixSeqpacket, UnixStream,
 };
 use impls_sys::pthread::Kind;
@@ -22,6 +22,7 @@ pub const MECHANISMS: &[&dyn Mechanism] = &[
     &UDP6,
     &PacketPipe,
     &PosixMq,
+    &ShmRing,
     &PosixShm,
     &PosixSem,
     &PosixNamedSem,

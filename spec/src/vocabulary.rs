@@ -136,6 +136,8 @@ pub enum Mechanism {
     PacketPipe,
     /// `mq_open()`.
     PosixMq,
+    /// Our own queue in shared memory: a ring with robust mutexes and futexes.
+    ShmRing,
     /// `shm_open()` and `mmap()`.
     PosixShm,
     /// `sem_init()` with `pshared`, in shared memory.
@@ -358,6 +360,13 @@ pub const MECHANISMS: &[MechanismRow] = &[
             Feature::Poll,
         ],
         summary: "A POSIX message queue: mq_open().",
+    },
+    MechanismRow {
+        mechanism: Mechanism::ShmRing,
+        name: "shm_ring",
+        ability: Ability::Queue,
+        features: &[Feature::Nonblocking, Feature::Timeout, Feature::Capacity, Feature::Attributes],
+        summary: "A queue of our own in shared memory: a ring of slots, robust mutexes, futexes.",
     },
     MechanismRow {
         mechanism: Mechanism::PosixShm,

@@ -122,6 +122,7 @@ fn a_terminal_carries_bytes_both_ways() {
 #[case(Mechanism::Udp6, false)]
 #[case(Mechanism::PosixMq, false)]
 #[case(Mechanism::PacketPipe, true)]
+#[case(Mechanism::ShmRing, false)]
 fn a_queue_keeps_messages_apart(#[case] mechanism: Mechanism, #[case] ends: bool) {
     let mut lane = Lane::start();
     lane.open(&Run::new(mechanism, ONE_WAY));

@@ -51,6 +51,7 @@ fn abilities_and_features_agree(
         Mechanism::Udp6,
         Mechanism::PacketPipe,
         Mechanism::PosixMq,
+        Mechanism::ShmRing,
         Mechanism::PosixShm,
         Mechanism::PosixSem,
         Mechanism::PosixNamedSem,
