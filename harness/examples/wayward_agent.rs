@@ -297,8 +297,13 @@ fn perform(held: &mut Held, step: &Do) -> Outcome {
                 Ok(0) => Outcome::Received(Received { ended: true, ..Received::default() }),
                 Ok(count) => {
                     let text = String::from_utf8_lossy(&buffer[..count]).into_owned();
-                    let piece =
-                        Piece { length: count as u64, data: Data::Text(text), priority: None, truncated: false };
+                    let piece = Piece {
+                        length: count as u64,
+                        data: Data::Text(text),
+                        priority: None,
+                        r#type: None,
+                        truncated: false,
+                    };
                     Outcome::Received(Received { pieces: vec![piece], ..Received::default() })
                 }
                 Err(error) => failed(Errno::from_raw(error.raw_os_error().unwrap_or(0))),

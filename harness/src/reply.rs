@@ -77,6 +77,7 @@ fn fits(operation: &Operation<u64>, outcome: &Outcome) -> bool {
         ) => true,
         (Operation::Load(load), Outcome::Count(_)) => load.size.is_none(),
         (Operation::Load(load), Outcome::Text(_)) => load.size.is_some(),
+        (Operation::Wait(_), Outcome::Count(_)) => true,
         (Operation::Poll(_) | Operation::EpollWait(_) | Operation::Waitpid(_), Outcome::Text(_)) => true,
         (Operation::ReceiveHandle(_), Outcome::Count(count)) => *count <= 1,
         (Operation::Sigwait(_), Outcome::Signals(signals)) => signals.len() == 1,

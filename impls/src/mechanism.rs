@@ -2,13 +2,18 @@
 //!
 //! A new mechanism is a file here, a line in [`crate::registry`] and a row in `spec::vocabulary::MECHANISMS`.
 
+mod anonymous_memory;
 mod barrier;
 mod byte_stream;
 mod condvar;
+mod eventfd;
 mod fifo;
 mod file_lock;
 mod futex;
 mod futex_lock;
+mod mapped_file;
+mod memfd;
+mod memory_object;
 mod packet_pipe;
 mod pipe;
 mod posix_mq;
@@ -22,6 +27,10 @@ mod pty;
 mod shm_ring;
 mod signal;
 mod socket;
+mod sysv;
+mod sysv_msg;
+mod sysv_sem;
+mod sysv_shm;
 mod tcp;
 mod udp;
 mod unix_abstract_stream;
@@ -29,13 +38,17 @@ mod unix_datagram;
 mod unix_seqpacket;
 mod unix_stream;
 
+pub use anonymous_memory::AnonymousMemory;
 pub use barrier::Barrier;
 pub use condvar::Condvar;
+pub use eventfd::{EVENTFD, EVENTFD_SEMAPHORE, Eventfd};
 pub use fifo::Fifo;
 pub(crate) use file_lock::Call;
 pub use file_lock::FileLock;
 pub use futex::Futex;
 pub use futex_lock::FutexLock;
+pub use mapped_file::MappedFile;
+pub use memfd::Memfd;
 pub use packet_pipe::PacketPipe;
 pub use pipe::Pipe;
 pub use posix_mq::PosixMq;
@@ -48,6 +61,9 @@ pub use pthread_spinlock::PthreadSpinlock;
 pub use pty::Pty;
 pub use shm_ring::ShmRing;
 pub use signal::{ProcessSignals, Signal};
+pub use sysv_msg::SysvMsg;
+pub use sysv_sem::SysvSem;
+pub use sysv_shm::SysvShm;
 pub use tcp::{TCP, TCP6, Tcp};
 pub use udp::{UDP, UDP6, Udp};
 pub use unix_abstract_stream::UnixAbstractStream;

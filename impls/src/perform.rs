@@ -3,6 +3,7 @@
 //! What can be done before the call ([`prepare`]) and after it (making sense of what was received) is kept out of the time
 //! between the two clock readings around it.
 
+mod counters;
 mod data;
 mod locks;
 mod processes;
@@ -12,7 +13,7 @@ mod signals;
 pub use readiness::Watch;
 
 use crate::{
-    ability::{Counter, Failure, Memory, Object, Opening, Patience, Queue, Result, Stream},
+    ability::{Failure, Filter, Memory, Object, Opening, Patience, Queue, Result, Stream},
     clock, errno,
     mechanism::ProcessSignals,
 };
@@ -238,11 +239,19 @@ fn offered(operation: &Operation<u64>, mechanism: Mechanism) -> std::result::Res
     // The timeout of a poll is the poll's own, whatever is polled.
     let timeout = operation.timeout_ns().filter(|_| !matches!(operation, Operation::Poll(_)));
     let priority = matches!(operation, Operation::Send(operation::Send { priority: Some(_), .. }));
+    let types = match operation {
+        Operation::Send(send) => send.r#type.is_some(),
+        Operation::Receive(receive) => {
+            receive.r#type.is_some() || receive.up_to.is_some() || receive.except || receive.truncate
+        }
+        _ => false,
+    };
     let asked = [
         operation.row().needs,
         nonblocking.then_some(Feature::Nonblocking),
         timeout.map(|_| Feature::Timeout),
         priority.then_some(Feature::Priority),
+        types.then_some(Feature::Types),
     ];
     match asked.into_iter().flatten().find(|feature| !mechanism.has(*feature)) {
         None => Ok(()),
@@ -332,7 +341,10 @@ fn on_channel(
         (Operation::Send(send), Object::Queue(queue)) => {
             let priority = send.priority.map(priority).transpose()?;
             let patience = patience(send.nonblocking, send.timeout);
-            let length = work.timed(|payload, _| queue.send(payload, priority, patience))?;
+            let length = work.timed(|payload, _| match send.r#type {
+                Some(kind) => queue.send_typed(payload, kind, patience),
+                None => queue.send(payload, priority, patience),
+            })?;
             *sent += 1;
             Ok(count(length))
         }
@@ -340,8 +352,8 @@ fn on_channel(
             self::receive(receive, queue.as_mut(), work, &mut data::Reader { stamped: *stamped, decoder })
         }
         (Operation::Attributes(_), Object::Queue(queue)) => work.timed(|_, _| queue.attributes()).map(Outcome::Count),
-        (operation, Object::Counter(counter)) if is_counting(operation) => {
-            self::counter(operation, counter.as_mut(), work)
+        (operation, Object::Counter(counter)) if counters::is_counting(operation) => {
+            counters::perform(operation, counter.as_mut(), work)
         }
         (operation, Object::Lock(lock)) if locks::is_of_lock(operation) => locks::lock(operation, lock.as_mut(), work),
         (operation, Object::Wake(wake)) if locks::is_of_wake(operation) => locks::wake(operation, wake.as_mut(), work),
@@ -484,10 +496,16 @@ fn receive(
         Patience::Forever if receive.until == Some(Until::Empty) => Patience::Never,
         patience => patience,
     };
+    let asked =
+        Filter { kind: receive.r#type, up_to: receive.up_to, except: receive.except, truncate: receive.truncate };
+    let filter = (asked != Filter::default()).then_some(asked);
     let mut received = Received::default();
     let mut began = None;
     loop {
-        let result = work.timed(|_, buffer| queue.receive(buffer, patience, receive.peek));
+        let result = work.timed(|_, buffer| match filter {
+            Some(filter) => queue.receive_filtered(buffer, filter, patience),
+            None => queue.receive(buffer, patience, receive.peek),
+        });
         began.get_or_insert(work.began);
         match result {
             Ok(message) if message.ended => received.ended = true,
@@ -561,21 +579,6 @@ fn fill(
     Err(Failure::Senseless(format!("{FILL_CALLS_MAX} calls did not fill it")))
 }
 
-fn is_counting(operation: &Operation<u64>) -> bool {
-    matches!(operation, Operation::Wait(_) | Operation::Post(_) | Operation::Value(_))
-}
-
-fn counter(operation: &Operation<u64>, counter: &mut dyn Counter, work: &mut Work) -> Result<Outcome> {
-    match operation {
-        Operation::Wait(wait) => {
-            let patience = patience(wait.nonblocking, wait.timeout);
-            work.timed(|_, _| counter.wait(patience)).map(|()| Outcome::Done)
-        }
-        Operation::Post(_) => work.timed(|_, _| counter.post()).map(|()| Outcome::Done),
-        _ => work.timed(|_, _| counter.value()).map(Outcome::Count),
-    }
-}
-
 fn is_of_memory(operation: &Operation<u64>) -> bool {
     matches!(
         operation,
@@ -584,6 +587,7 @@ fn is_of_memory(operation: &Operation<u64>) -> bool {
             | Operation::FetchAdd(_)
             | Operation::CompareExchange(_)
             | Operation::Resize(_)
+            | Operation::Seal(_)
     )
 }
 
@@ -621,6 +625,7 @@ fn memory(operation: &Operation<u64>, memory: &mut dyn Memory, work: &mut Work) 
             let size = resize.size.ok_or_else(|| Failure::Senseless("it was told no size".to_owned()))?;
             work.timed(|_, _| memory.resize(size)).map(|()| Outcome::Done)
         }
+        Operation::Seal(seal) => work.timed(|_, _| memory.seal(&seal.seals)).map(|()| Outcome::Done),
         _ => Err(Failure::Senseless("memory has no such call".to_owned())),
     }
 }

@@ -1,9 +1,10 @@
 //! The mechanisms that this agent offers: a list to read.
 
 use crate::mechanism::{
-    Barrier, Call, Condvar, Fifo, FileLock, Futex, FutexLock, Mechanism, PacketPipe, Pipe, PosixMq, PosixNamedSem,
-    PosixSem, PosixShm, PthreadMutex, PthreadRwlock, PthreadSpinlock, Pty, ShmRing, Signal, TCP, TCP6, UDP, UDP6,
-    UnixAbstractStream, UnixDatagram, UnixSeqpacket, UnixStream,
+    AnonymousMemory, Barrier, Call, Condvar, EVENTFD, EVENTFD_SEMAPHORE, Fifo, FileLock, Futex, FutexLock, MappedFile,
+    Mechanism, Memfd, PacketPipe, Pipe, PosixMq, PosixNamedSem, PosixSem, PosixShm, PthreadMutex, PthreadRwlock,
+    PthreadSpinlock, Pty, ShmRing, Signal, SysvMsg, SysvSem, SysvShm, TCP, TCP6, UDP, UDP6, UnixAbstractStream,
+    UnixDatagram, UnixSeqpacket, UnixStream,
 };
 use impls_sys::pthread::Kind;
 
@@ -22,10 +23,18 @@ pub const MECHANISMS: &[&dyn Mechanism] = &[
     &UDP6,
     &PacketPipe,
     &PosixMq,
+    &SysvMsg,
     &ShmRing,
     &PosixShm,
+    &SysvShm,
+    &Memfd,
+    &MappedFile,
+    &AnonymousMemory,
     &PosixSem,
     &PosixNamedSem,
+    &SysvSem,
+    &EVENTFD,
+    &EVENTFD_SEMAPHORE,
     &PthreadMutex(Kind::Normal),
     &PthreadMutex(Kind::ErrorCheck),
     &PthreadMutex(Kind::Recursive),

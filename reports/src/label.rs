@@ -240,6 +240,7 @@ mod tests {
             length: 12,
             data: Data::Runs(vec![run, Run { from: 0, length: 4, ..run }]),
             priority: None,
+            r#type: None,
             truncated: false,
         }];
         let got = Outcome::Received(Received { pieces, ended: true, failed: None });

@@ -90,8 +90,13 @@ fn returned(process: usize, step: usize, began: u64, ended: u64, outcome: Outcom
 }
 
 fn text(text: &str) -> Outcome {
-    let piece =
-        Piece { length: text.len() as u64, data: Data::Text(text.to_owned()), priority: None, truncated: false };
+    let piece = Piece {
+        length: text.len() as u64,
+        data: Data::Text(text.to_owned()),
+        priority: None,
+        r#type: None,
+        truncated: false,
+    };
     Outcome::Received(Received { pieces: vec![piece], ended: false, failed: None })
 }
 
@@ -99,7 +104,7 @@ fn stamped(runs: &[(u8, u32, u32, u32)]) -> Outcome {
     let runs: Vec<Run> =
         runs.iter().map(|&(from, message, offset, length)| Run { from, message, offset, length }).collect();
     let length = runs.iter().map(|run| u64::from(run.length)).sum();
-    let piece = Piece { length, data: Data::Runs(runs), priority: None, truncated: false };
+    let piece = Piece { length, data: Data::Runs(runs), priority: None, r#type: None, truncated: false };
     Outcome::Received(Received { pieces: vec![piece], ended: false, failed: None })
 }
 

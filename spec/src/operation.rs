@@ -46,9 +46,13 @@ pub enum Operation<N> {
     /// Decrement a counter, waiting while it is zero: `sem_wait()`, `sem_trywait()`, `sem_timedwait()`.
     Wait(Wait),
     /// Increment a counter: `sem_post()`.
-    Post(OfChannel),
+    Post(Post<N>),
     /// The value of a counter: `sem_getvalue()`.
-    Value(OfChannel),
+    Value(Value<N>),
+    /// Change several semaphores of a set at once: `semop()`, `semtimedop()`.
+    Semop(Semop),
+    /// Forbid changes of a memory object: `fcntl(F_ADD_SEALS)`.
+    Seal(Seal),
     /// Take a lock: `pthread_mutex_lock()`, `pthread_rwlock_rdlock()`, `flock()`, `fcntl()` with `F_SETLKW`.
     ///
     /// That it fails with `EOWNERDEAD` says that the owner of a robust mutex has died; the caller holds the mutex then all the same.
@@ -145,6 +149,7 @@ pub struct OperationRow {
     pub list: Option<&'static str>,
 }
 
+const WITH_DESCRIPTORS: Scope = Scope::Abilities(&[Ability::Stream, Ability::Queue, Ability::Counter]);
 const QUEUE_OR_STREAM: Scope = Scope::Abilities(&[Ability::Stream, Ability::Queue]);
 const STREAM: Scope = Scope::Abilities(&[Ability::Stream]);
 const QUEUE: Scope = Scope::Abilities(&[Ability::Queue]);
@@ -177,6 +182,8 @@ pub const OPERATIONS: &[OperationRow] = &[
     row("wait", COUNTER, None, Some("channel"), None, None),
     row("post", COUNTER, None, Some("channel"), None, None),
     row("value", COUNTER, Some(Feature::Attributes), Some("channel"), None, None),
+    row("semop", COUNTER, Some(Feature::Set), None, None, Some("changes")),
+    row("seal", MEMORY, Some(Feature::Seals), None, None, Some("seals")),
     row("lock", LOCK_OR_MUTEX, None, Some("channel"), None, None),
     row("unlock", LOCK_OR_MUTEX, None, Some("channel"), None, None),
     row("consistent", LOCK, Some(Feature::Robust), Some("channel"), None, None),
@@ -187,9 +194,9 @@ pub const OPERATIONS: &[OperationRow] = &[
     row("load", MEMORY_OR_WORD, None, Some("cell"), Some("cell"), None),
     row("fetch_add", MEMORY, None, Some("value"), Some("value"), None),
     row("compare_exchange", MEMORY, None, None, None, None),
-    row("resize", MEMORY, None, Some("size"), Some("size"), None),
-    row("poll", QUEUE_OR_STREAM, Some(Feature::Poll), None, None, Some("events")),
-    row("epoll_add", QUEUE_OR_STREAM, Some(Feature::Poll), None, None, Some("events")),
+    row("resize", MEMORY, Some(Feature::Resize), Some("size"), Some("size"), None),
+    row("poll", WITH_DESCRIPTORS, Some(Feature::Poll), None, None, Some("events")),
+    row("epoll_add", WITH_DESCRIPTORS, Some(Feature::Poll), None, None, Some("events")),
     row("epoll_wait", Scope::Process, None, None, None, None),
     row("send_handle", QUEUE_OR_STREAM, Some(Feature::Handles), Some("handle"), None, None),
     row("receive_handle", QUEUE_OR_STREAM, Some(Feature::Handles), Some("handle"), None, None),
@@ -252,6 +259,8 @@ impl<N> Operation<N> {
             Self::Wait(_) => "wait",
             Self::Post(_) => "post",
             Self::Value(_) => "value",
+            Self::Semop(_) => "semop",
+            Self::Seal(_) => "seal",
             Self::Lock(_) => "lock",
             Self::Unlock(_) => "unlock",
             Self::Consistent(_) => "consistent",
@@ -315,8 +324,10 @@ impl<N> Operation<N> {
             | Self::Connect(Connect { channel, .. })
             | Self::Accept(Accept { channel, .. })
             | Self::Wait(Wait { channel, .. })
-            | Self::Post(OfChannel { channel })
-            | Self::Value(OfChannel { channel })
+            | Self::Post(Post { channel, .. })
+            | Self::Value(Value { channel, .. })
+            | Self::Semop(Semop { channel, .. })
+            | Self::Seal(Seal { channel, .. })
             | Self::Lock(Lock { channel, .. })
             | Self::Unlock(Unlock { channel, .. })
             | Self::Consistent(OfChannel { channel })
@@ -369,6 +380,7 @@ impl<N> Operation<N> {
             Self::Send(Send { timeout, .. })
             | Self::Receive(Receive { timeout, .. })
             | Self::Wait(Wait { timeout, .. })
+            | Self::Semop(Semop { timeout, .. })
             | Self::Poll(Poll { timeout, .. })
             | Self::EpollWait(EpollWait { timeout })
             | Self::Lock(Lock { timeout, .. })
@@ -607,6 +619,8 @@ arguments! {
         size: Option<N>,
         /// Its priority, where the mechanism has priorities.
         priority: Option<N>,
+        /// Its type, where the mechanism has types; 1, if left out.
+        r#type: Option<N>,
         /// Do not wait for room.
         nonblocking: bool,
         /// Wait for room this long.
@@ -628,6 +642,14 @@ arguments! {
         timeout: Option<Timeout>,
         /// Leave the message where it is (`MSG_PEEK`).
         peek: bool,
+        /// Only a message of this type.
+        r#type: Option<N>,
+        /// The first message of the lowest type that is not above this.
+        up_to: Option<N>,
+        /// Of all types but `type`: `MSG_EXCEPT`.
+        except: bool,
+        /// Cut a message that is longer than the buffer: `MSG_NOERROR`.
+        truncate: bool,
     }
 }
 arguments! {
@@ -718,6 +740,59 @@ arguments! {
         count: Option<N>,
         /// Wake all: `pthread_cond_broadcast()`.
         all: bool,
+    }
+}
+arguments! {
+    /// Arguments of `post`.
+    Post<N> {
+        /// Which channel.
+        channel: Option<String>,
+        /// How much to add, where that can be chosen; one, if left out.
+        value: Option<N>,
+        /// Do not wait for room.
+        nonblocking: bool,
+    }
+}
+arguments! {
+    /// Arguments of `value`.
+    Value<N> {
+        /// Which channel.
+        channel: Option<String>,
+        /// Which semaphore of a set; the first, if left out.
+        number: Option<N>,
+    }
+}
+arguments! {
+    /// Arguments of `semop`.
+    Semop {
+        /// Which channel.
+        channel: Option<String>,
+        /// What is to happen, all of it or nothing.
+        changes: Vec<Change>,
+        /// Wait this long: `semtimedop()`.
+        timeout: Option<Timeout>,
+    }
+}
+arguments! {
+    /// A change of one semaphore of a set.
+    Change {
+        /// Which semaphore; the first, if left out.
+        number: Option<u16>,
+        /// What is added; 0 waits for the value to be zero.
+        add: Option<i16>,
+        /// Taken back when the process ends: `SEM_UNDO`.
+        undo: bool,
+        /// Do not wait: `IPC_NOWAIT`.
+        nonblocking: bool,
+    }
+}
+arguments! {
+    /// Arguments of `seal`.
+    Seal {
+        /// Which channel.
+        channel: Option<String>,
+        /// What is forbidden from now on.
+        seals: Vec<SealKind>,
     }
 }
 arguments! {
@@ -1042,6 +1117,19 @@ words! {
         Out,
         /// `POLLRDHUP`.
         Rdhup,
+    }
+}
+words! {
+    /// A change that a seal forbids.
+    SealKind {
+        /// `F_SEAL_GROW`.
+        Grow,
+        /// `F_SEAL_SHRINK`.
+        Shrink,
+        /// `F_SEAL_WRITE`.
+        Write,
+        /// `F_SEAL_SEAL`.
+        Seal,
     }
 }
 words! {

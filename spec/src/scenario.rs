@@ -96,7 +96,7 @@ pub struct Channel<N> {
     /// The value a counter or a futex starts with, 0 if left out; how many a barrier waits for, 2 if left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub initial: Option<N>,
-    /// Bytes in a memory object; 4096, if left out.
+    /// Bytes in a memory object; 4096, if left out. Semaphores in a set; 1, if left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub size: Option<N>,
     /// File locks: all processes share one open file description from the beginning, as after a fork; otherwise each opens the
@@ -183,6 +183,7 @@ pub struct Line {
 }
 
 /// What a line of a story does.
+#[expect(clippy::large_enum_variant, reason = "there is one a line of a scenario, and most are read once")]
 #[derive(Clone, Debug)]
 pub enum Action {
     /// Begin an operation on a channel (none for operations of the process itself).
@@ -278,6 +279,9 @@ pub struct Parts<N> {
     /// Its priority.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub priority: Option<N>,
+    /// Its type.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub r#type: Option<N>,
     /// Whether the message was longer than the buffer and its tail was cut.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub truncated: Option<bool>,

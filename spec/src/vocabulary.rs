@@ -82,6 +82,16 @@ pub enum Feature {
     /// Delivery passes through workers of the kernel (the network's, a terminal's), which may still act when every process
     /// sleeps.
     Deferred,
+    /// Messages carry a type, by which they can be received.
+    Types,
+    /// There are several counters, which can be changed at once.
+    Set,
+    /// How much is added can be chosen, and all of it is taken at once (`post: { value: … }`).
+    Amounts,
+    /// Its size can be changed.
+    Resize,
+    /// Changes of it can be forbidden.
+    Seals,
     /// It is reached by a descriptor that can be polled.
     Poll,
     /// It carries descriptors (`SCM_RIGHTS`).
@@ -136,14 +146,30 @@ pub enum Mechanism {
     PacketPipe,
     /// `mq_open()`.
     PosixMq,
+    /// `msgget()`.
+    SysvMsg,
     /// Our own queue in shared memory: a ring with robust mutexes and futexes.
     ShmRing,
     /// `shm_open()` and `mmap()`.
     PosixShm,
+    /// `shmget()`.
+    SysvShm,
+    /// `memfd_create()`.
+    Memfd,
+    /// `mmap()` of a regular file, `MAP_SHARED`.
+    MappedFile,
+    /// `mmap()` with `MAP_ANONYMOUS` and `MAP_SHARED`.
+    AnonymousMemory,
     /// `sem_init()` with `pshared`, in shared memory.
     PosixSem,
     /// `sem_open()`.
     PosixNamedSem,
+    /// `semget()`.
+    SysvSem,
+    /// `eventfd()`.
+    Eventfd,
+    /// `eventfd()` with `EFD_SEMAPHORE`.
+    EventfdSemaphore,
     /// `pthread_mutex_lock()` on a process-shared mutex of the type `PTHREAD_MUTEX_NORMAL`.
     PthreadMutex,
     /// One of the type `PTHREAD_MUTEX_ERRORCHECK`.
@@ -362,6 +388,13 @@ pub const MECHANISMS: &[MechanismRow] = &[
         summary: "A POSIX message queue: mq_open().",
     },
     MechanismRow {
+        mechanism: Mechanism::SysvMsg,
+        name: "sysv_msg",
+        ability: Ability::Queue,
+        features: &[Feature::Names, Feature::Nonblocking, Feature::Types, Feature::Attributes],
+        summary: "A System V message queue: msgget().",
+    },
+    MechanismRow {
         mechanism: Mechanism::ShmRing,
         name: "shm_ring",
         ability: Ability::Queue,
@@ -372,8 +405,36 @@ pub const MECHANISMS: &[MechanismRow] = &[
         mechanism: Mechanism::PosixShm,
         name: "posix_shm",
         ability: Ability::Memory,
-        features: &[Feature::Names],
+        features: &[Feature::Names, Feature::Resize],
         summary: "A POSIX shared memory object: shm_open() and mmap().",
+    },
+    MechanismRow {
+        mechanism: Mechanism::SysvShm,
+        name: "sysv_shm",
+        ability: Ability::Memory,
+        features: &[Feature::Names],
+        summary: "A System V shared memory segment: shmget().",
+    },
+    MechanismRow {
+        mechanism: Mechanism::Memfd,
+        name: "memfd",
+        ability: Ability::Memory,
+        features: &[Feature::Resize, Feature::Seals],
+        summary: "An anonymous memory file: memfd_create(), of Linux and FreeBSD.",
+    },
+    MechanismRow {
+        mechanism: Mechanism::MappedFile,
+        name: "mapped_file",
+        ability: Ability::Memory,
+        features: &[Feature::Names, Feature::Resize],
+        summary: "A regular file that is mapped: mmap() with MAP_SHARED.",
+    },
+    MechanismRow {
+        mechanism: Mechanism::AnonymousMemory,
+        name: "anonymous_memory",
+        ability: Ability::Memory,
+        features: &[],
+        summary: "Pages that a child inherits: mmap() with MAP_SHARED and MAP_ANONYMOUS.",
     },
     MechanismRow {
         mechanism: Mechanism::PosixSem,
@@ -388,6 +449,27 @@ pub const MECHANISMS: &[MechanismRow] = &[
         ability: Ability::Counter,
         features: &[Feature::Names, Feature::Nonblocking, Feature::Timeout, Feature::Attributes],
         summary: "A named semaphore: sem_open().",
+    },
+    MechanismRow {
+        mechanism: Mechanism::SysvSem,
+        name: "sysv_sem",
+        ability: Ability::Counter,
+        features: &[Feature::Names, Feature::Nonblocking, Feature::Timeout, Feature::Attributes, Feature::Set],
+        summary: "A System V semaphore set: semget().",
+    },
+    MechanismRow {
+        mechanism: Mechanism::Eventfd,
+        name: "eventfd",
+        ability: Ability::Counter,
+        features: &[Feature::Nonblocking, Feature::Poll, Feature::Amounts],
+        summary: "An event counter: eventfd().",
+    },
+    MechanismRow {
+        mechanism: Mechanism::EventfdSemaphore,
+        name: "eventfd_semaphore",
+        ability: Ability::Counter,
+        features: &[Feature::Nonblocking, Feature::Poll, Feature::Amounts],
+        summary: "An event counter that is taken one by one: eventfd() with EFD_SEMAPHORE.",
     },
     MechanismRow {
         mechanism: Mechanism::PthreadMutex,

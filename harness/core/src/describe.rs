@@ -76,6 +76,8 @@ pub fn operation(operation: &Operation<u64>) -> String {
         ),
         Operation::Sigaction(action) => action.signal.as_ref().map_or_else(String::new, ToString::to_string),
         Operation::Sigwait(wait) => wait.signals.0.iter().map(|signal| signal.name()).collect::<Vec<_>>().join(" "),
+        Operation::Semop(semop) => semop.changes.iter().map(change).collect::<Vec<_>>().join(" "),
+        Operation::Seal(seal) => seal.seals.iter().map(|seal| seal.name()).collect::<Vec<_>>().join(" "),
         Operation::Poll(arguments_of::Poll { events, .. })
         | Operation::EpollAdd(arguments_of::EpollAdd { events, .. }) => {
             events.iter().map(|event| event.name()).collect::<Vec<_>>().join(" ")
@@ -93,6 +95,12 @@ pub fn operation(operation: &Operation<u64>) -> String {
         _ => String::new(),
     };
     if arguments.is_empty() { name.to_owned() } else { format!("{name} {arguments}") }
+}
+
+/// A change of one semaphore: `0:-1`, `1:+2 undo`.
+fn change(change: &arguments_of::Change) -> String {
+    let undo = if change.undo { " undo" } else { "" };
+    format!("{}:{:+}{undo}", change.number.unwrap_or(0), change.add.unwrap_or(0))
 }
 
 /// What a call gave: `64 bytes`, `"hello"`, `end`, `EAGAIN`.
@@ -153,6 +161,9 @@ fn piece(piece: &Piece) -> String {
     };
     if let Some(priority) = piece.priority {
         text.push_str(&format!(" priority {priority}"));
+    }
+    if let Some(number) = piece.r#type {
+        text.push_str(&format!(" type {number}"));
     }
     if piece.truncated {
         text.push_str(" truncated");
@@ -224,6 +235,7 @@ fn parts(parts: &Parts<u64>) -> String {
     let numbers = [
         ("size", parts.size),
         ("priority", parts.priority),
+        ("type", parts.r#type),
         ("value", parts.value),
         ("at least", parts.at_least),
         ("at most", parts.at_most),

@@ -9,8 +9,8 @@ use spec::{
     Ability, Amount, Mechanism, Operation, Scenario,
     amount::AmountError,
     operation::{
-        CompareExchange, Direction, End, EpollAdd, Event, Exit, FetchAdd, Fill, Listen, Load, Lock, Notify, Poll, Read,
-        Receive, Resize, Send, SendHandle, Setrlimit, Sigqueue, Store, Unlock, WaitOn, Write,
+        CompareExchange, Direction, End, EpollAdd, Event, Exit, FetchAdd, Fill, Listen, Load, Lock, Notify, Poll, Post,
+        Read, Receive, Resize, Send, SendHandle, Setrlimit, Sigqueue, Store, Unlock, Value, WaitOn, Write,
     },
     scenario::{
         Action, Attach, Body, Channel, Claim, Control, Elsewhere, Ending, Expect, Expected, Line, Need, Parts, Process,
@@ -383,6 +383,7 @@ impl<'h> Resolver<'h> {
                 size: self.optional(parts.size.as_ref())?,
                 from: parts.from.clone(),
                 priority: self.optional(parts.priority.as_ref())?,
+                r#type: self.optional(parts.r#type.as_ref())?,
                 truncated: parts.truncated,
                 signal: parts.signal.clone(),
                 value: self.optional(parts.value.as_ref())?,
@@ -412,24 +413,29 @@ impl<'h> Resolver<'h> {
                 Operation::Fill(Fill { channel, size: self.optional(size.as_ref())? })
             }
             Operation::Shutdown(shutdown) => Operation::Shutdown(shutdown),
-            Operation::Send(Send { channel, text, size, priority, nonblocking, timeout }) => Operation::Send(Send {
-                channel,
-                text,
-                size: self.optional(size.as_ref())?,
-                priority: self.optional(priority.as_ref())?,
-                nonblocking,
-                timeout,
-            }),
-            Operation::Receive(Receive { channel, size, until, nonblocking, timeout, peek }) => {
-                Operation::Receive(Receive {
+            Operation::Send(Send { channel, text, size, priority, r#type, nonblocking, timeout }) => {
+                Operation::Send(Send {
                     channel,
+                    text,
                     size: self.optional(size.as_ref())?,
-                    until,
+                    priority: self.optional(priority.as_ref())?,
+                    r#type: self.optional(r#type.as_ref())?,
                     nonblocking,
                     timeout,
-                    peek,
                 })
             }
+            Operation::Receive(receive) => Operation::Receive(Receive {
+                size: self.optional(receive.size.as_ref())?,
+                r#type: self.optional(receive.r#type.as_ref())?,
+                up_to: self.optional(receive.up_to.as_ref())?,
+                channel: receive.channel,
+                until: receive.until,
+                nonblocking: receive.nonblocking,
+                timeout: receive.timeout,
+                peek: receive.peek,
+                except: receive.except,
+                truncate: receive.truncate,
+            }),
             Operation::Attributes(channel) => Operation::Attributes(channel),
             Operation::Bind(channel) => Operation::Bind(channel),
             Operation::Listen(Listen { channel, backlog }) => {
@@ -438,8 +444,14 @@ impl<'h> Resolver<'h> {
             Operation::Connect(connect) => Operation::Connect(connect),
             Operation::Accept(accept) => Operation::Accept(accept),
             Operation::Wait(wait) => Operation::Wait(wait),
-            Operation::Post(channel) => Operation::Post(channel),
-            Operation::Value(channel) => Operation::Value(channel),
+            Operation::Post(Post { channel, value, nonblocking }) => {
+                Operation::Post(Post { channel, value: self.optional(value.as_ref())?, nonblocking })
+            }
+            Operation::Value(Value { channel, number }) => {
+                Operation::Value(Value { channel, number: self.optional(number.as_ref())? })
+            }
+            Operation::Semop(semop) => Operation::Semop(semop),
+            Operation::Seal(seal) => Operation::Seal(seal),
             Operation::Lock(Lock { channel, mode, nonblocking, timeout, start, length }) => Operation::Lock(Lock {
                 channel,
                 mode,

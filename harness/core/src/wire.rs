@@ -393,6 +393,9 @@ pub struct Piece {
     /// The priority that came with a message.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub priority: Option<u64>,
+    /// The type that came with a message.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub r#type: Option<u64>,
     /// Whether a message was cut: `MSG_TRUNC`.
     #[serde(default, skip_serializing_if = "is_false")]
     pub truncated: bool,

@@ -1,48 +1,101 @@
 //! Bytes and atomic cells that several processes see.
 
-use super::{Channel, Result};
+use super::{Channel, Failure, Result};
+use impls_sys::memory::Mapping;
+use nix::errno::Errno;
+use spec::operation::SealKind;
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 
 /// A memory object that this process has mapped. All atomic accesses are sequentially consistent.
 pub trait Memory: Channel {
-    /// Stores into a cell of eight bytes.
+    /// Sees to it that these bytes are mapped, as far as that can be. They may lie beyond the object's end: touching them is
+    /// `SIGBUS` then, as in any program.
     ///
     /// # Errors
-    /// As the call that extends the mapping, where one is needed.
-    fn store(&mut self, cell: u64, value: u64) -> Result<()>;
-
-    /// Loads a cell of eight bytes.
-    ///
-    /// # Errors
-    /// As [`Self::store`].
-    fn load(&mut self, cell: u64) -> Result<u64>;
-
-    /// Adds to a cell; returns the value before.
-    ///
-    /// # Errors
-    /// As [`Self::store`].
-    fn fetch_add(&mut self, cell: u64, value: u64) -> Result<u64>;
-
-    /// Replaces the value of a cell if it is as expected; returns the value before.
-    ///
-    /// # Errors
-    /// As [`Self::store`].
-    fn compare_exchange(&mut self, cell: u64, expected: u64, value: u64) -> Result<u64>;
-
-    /// Stores bytes at an offset, one by one.
-    ///
-    /// # Errors
-    /// As [`Self::store`].
-    fn store_bytes(&mut self, at: u64, bytes: &[u8]) -> Result<()>;
-
-    /// Loads bytes from an offset, one by one.
-    ///
-    /// # Errors
-    /// As [`Self::store`].
-    fn load_bytes(&mut self, at: u64, buffer: &mut [u8]) -> Result<()>;
+    /// As the call that extends the mapping, where one is needed; senseless where nothing is mapped any more.
+    fn reach(&mut self, at: u64, size: u64) -> Result<&Mapping>;
 
     /// Sets the size of the object.
     ///
     /// # Errors
-    /// As the mechanism's call.
-    fn resize(&mut self, size: u64) -> Result<()>;
+    /// As the mechanism's call; senseless where its size is fixed.
+    fn resize(&mut self, _size: u64) -> Result<()> {
+        Err(Failure::Senseless("its size is fixed".to_owned()))
+    }
+
+    /// Forbids changes of the object.
+    ///
+    /// # Errors
+    /// As the mechanism's call; senseless where it has no seals.
+    fn seal(&mut self, _seals: &[SealKind]) -> Result<()> {
+        Err(Failure::Senseless("it has no seals".to_owned()))
+    }
+
+    /// Stores into a cell of eight bytes.
+    ///
+    /// # Errors
+    /// As [`Self::reach`].
+    fn store(&mut self, cell: u64, value: u64) -> Result<()> {
+        self::cell(self, cell)?.store(value, Ordering::SeqCst);
+        Ok(())
+    }
+
+    /// Loads a cell of eight bytes.
+    ///
+    /// # Errors
+    /// As [`Self::reach`].
+    fn load(&mut self, cell: u64) -> Result<u64> {
+        Ok(self::cell(self, cell)?.load(Ordering::SeqCst))
+    }
+
+    /// Adds to a cell; returns the value before.
+    ///
+    /// # Errors
+    /// As [`Self::reach`].
+    fn fetch_add(&mut self, cell: u64, value: u64) -> Result<u64> {
+        Ok(self::cell(self, cell)?.fetch_add(value, Ordering::SeqCst))
+    }
+
+    /// Replaces the value of a cell if it is as expected; returns the value before.
+    ///
+    /// # Errors
+    /// As [`Self::reach`].
+    fn compare_exchange(&mut self, cell: u64, expected: u64, value: u64) -> Result<u64> {
+        let exchanged = self::cell(self, cell)?.compare_exchange(expected, value, Ordering::SeqCst, Ordering::SeqCst);
+        Ok(exchanged.unwrap_or_else(|before| before))
+    }
+
+    /// Stores bytes at an offset, one by one.
+    ///
+    /// # Errors
+    /// As [`Self::reach`].
+    fn store_bytes(&mut self, at: u64, bytes: &[u8]) -> Result<()> {
+        for (place, byte) in self::bytes(self, at, bytes.len())?.zip(bytes) {
+            place.store(*byte, Ordering::Relaxed);
+        }
+        Ok(())
+    }
+
+    /// Loads bytes from an offset, one by one.
+    ///
+    /// # Errors
+    /// As [`Self::reach`].
+    fn load_bytes(&mut self, at: u64, buffer: &mut [u8]) -> Result<()> {
+        for (place, byte) in bytes(self, at, buffer.len())?.zip(buffer) {
+            *byte = place.load(Ordering::Relaxed);
+        }
+        Ok(())
+    }
+}
+
+fn cell<M: Memory + ?Sized>(memory: &mut M, cell: u64) -> Result<&AtomicU64> {
+    let at = cell.checked_mul(8).ok_or(Errno::EFAULT)?;
+    let offset = usize::try_from(at).map_err(|_| Errno::EFAULT)?;
+    memory.reach(at, 8)?.cell(offset).ok_or_else(|| Errno::EFAULT.into())
+}
+
+fn bytes<M: Memory + ?Sized>(memory: &mut M, at: u64, length: usize) -> Result<impl Iterator<Item = &AtomicU8>> {
+    let start = usize::try_from(at).map_err(|_| Errno::EFAULT)?;
+    let mapping = memory.reach(at, length as u64)?;
+    Ok((start..start + length).map_while(|offset| mapping.byte(offset)))
 }

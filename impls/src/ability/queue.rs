@@ -9,10 +9,25 @@ pub struct Message {
     pub length: usize,
     /// Its priority, where the mechanism has priorities.
     pub priority: Option<u32>,
+    /// Its type, where the mechanism has types.
+    pub r#type: Option<u64>,
     /// Whether it was longer than the buffer and its tail is lost.
     pub truncated: bool,
     /// Whether there was no message but the end: every sender has closed.
     pub ended: bool,
+}
+
+/// Which messages are asked for; all, if nothing is said.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Filter {
+    /// Of this type.
+    pub kind: Option<u64>,
+    /// Of the lowest type that is not above this.
+    pub up_to: Option<u64>,
+    /// Of all types but `kind`.
+    pub except: bool,
+    /// A message that is longer than the buffer is cut.
+    pub truncate: bool,
 }
 
 /// A queue, or the ends of one that a process holds.
@@ -28,6 +43,22 @@ pub trait Queue: Channel {
     /// # Errors
     /// As the mechanism's call; senseless where there is no timeout, or no way to peek.
     fn receive(&mut self, buffer: &mut [u8], patience: Patience, peek: bool) -> Result<Message>;
+
+    /// Sends a message of a type.
+    ///
+    /// # Errors
+    /// As the mechanism's call; senseless where there are no types.
+    fn send_typed(&mut self, _bytes: &[u8], _kind: u64, _patience: Patience) -> Result<usize> {
+        Err(Failure::Senseless("its messages have no type".to_owned()))
+    }
+
+    /// Receives a message of certain types.
+    ///
+    /// # Errors
+    /// As the mechanism's call; senseless where there are no types.
+    fn receive_filtered(&mut self, _buffer: &mut [u8], _filter: Filter, _patience: Patience) -> Result<Message> {
+        Err(Failure::Senseless("its messages have no type".to_owned()))
+    }
 
     /// A buffer that is large enough for every message: bytes.
     fn message_size_max(&self) -> usize;

@@ -112,7 +112,7 @@ impl Queue for Packets {
         }
         let length = without_waiting(&self.0.reading, nonblocking(patience)?, || self.0.reading.read(buffer))?;
         // There is no empty packet, and no sign that one was cut.
-        Ok(Message { length, priority: None, truncated: false, ended: length == 0 && !buffer.is_empty() })
+        Ok(Message { length, priority: None, r#type: None, truncated: false, ended: length == 0 && !buffer.is_empty() })
     }
 
     fn message_size_max(&self) -> usize {

@@ -79,20 +79,21 @@ impl Channel for HeldSemaphore {
 }
 
 impl Counter for HeldSemaphore {
-    fn wait(&mut self, patience: Patience) -> Result<()> {
+    fn wait(&mut self, patience: Patience) -> Result<Option<u64>> {
         let semaphore = self.semaphore()?;
-        Ok(match patience {
+        match patience {
             Patience::Forever => semaphore.wait(),
             Patience::Never => semaphore.try_wait(),
             Patience::For(timeout) => semaphore.wait_for(timeout),
-        }?)
+        }?;
+        Ok(None)
     }
 
-    fn post(&mut self) -> Result<()> {
+    fn post(&mut self, _: u64, _: Patience) -> Result<()> {
         Ok(self.semaphore()?.post()?)
     }
 
-    fn value(&mut self) -> Result<u64> {
+    fn value(&mut self, _: u64) -> Result<u64> {
         let value = self.semaphore()?.value()?;
         // POSIX allows a negative number that tells how many wait; the value is then zero.
         Ok(u64::try_from(value).unwrap_or(0))

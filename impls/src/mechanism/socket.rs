@@ -433,6 +433,7 @@ impl Queue for Sockets {
         Ok(Message {
             length: received.bytes,
             priority: None,
+            r#type: None,
             truncated: received.flags.contains(MsgFlags::MSG_TRUNC),
             // On a SOCK_SEQPACKET socket Linux tells an empty message and the end apart in no way.
             ended: received.bytes == 0 && asked > 0 && !self.kind.is_datagram(),

@@ -20,7 +20,7 @@ impl Reader<'_> {
             (true, false) => Data::Runs(self.decoder.stream(bytes)),
             (false, _) => text(bytes),
         };
-        Piece { length: bytes.len() as u64, data, priority: None, truncated: false }
+        Piece { length: bytes.len() as u64, data, priority: None, r#type: None, truncated: false }
     }
 
     /// A message.
@@ -30,6 +30,7 @@ impl Reader<'_> {
             length: bytes.len() as u64,
             data,
             priority: message.priority.map(u64::from),
+            r#type: message.r#type,
             truncated: message.truncated,
         }
     }

@@ -14,6 +14,30 @@ impl From<OwnedFd> for Descriptor {
     }
 }
 
+/// `F_SEAL_GROW`, by the number that Linux and FreeBSD share.
+pub const SEAL_GROW: i32 = 4;
+/// `F_SEAL_SHRINK`.
+pub const SEAL_SHRINK: i32 = 2;
+/// `F_SEAL_WRITE`.
+pub const SEAL_WRITE: i32 = 8;
+/// `F_SEAL_SEAL`.
+pub const SEAL_SEAL: i32 = 1;
+
+/// `fcntl(F_ADD_SEALS)`.
+///
+/// # Errors
+/// As the call; `ENOSYS` where there is no such command.
+pub fn seal(object: &Descriptor, seals: i32) -> Result<()> {
+    #[cfg(any(target_os = "linux", target_os = "freebsd"))]
+    // SAFETY: the command takes a number and touches no memory of this process.
+    return check(unsafe { libc::fcntl(object.number(), libc::F_ADD_SEALS, seals) }).map(drop);
+    #[cfg(not(any(target_os = "linux", target_os = "freebsd")))]
+    {
+        let _ = (object, seals);
+        Err(Errno::ENOSYS)
+    }
+}
+
 impl Descriptor {
     /// One that is not held.
     #[must_use]

@@ -14,6 +14,7 @@ pub mod readiness;
 pub mod semaphore;
 pub mod signals;
 pub mod system;
+pub mod sysv;
 
 pub use nix::errno::Errno;
 

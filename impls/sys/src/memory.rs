@@ -14,6 +14,8 @@ use std::{
 pub struct Mapping {
     address: NonNull<u8>,
     length: NonZeroUsize,
+    /// Whether it is a System V segment, which has a call of its own to be given back by.
+    attached: bool,
 }
 
 // SAFETY: the pages belong to the process, not to a thread.
@@ -32,7 +34,7 @@ impl Mapping {
         let address = unsafe {
             mmap_anonymous(None, length, ProtFlags::PROT_READ | ProtFlags::PROT_WRITE, MapFlags::MAP_SHARED)
         }?;
-        Ok(Self { address: address.cast(), length })
+        Ok(Self { address: address.cast(), length, attached: false })
     }
 
     /// The first bytes of a memory object, `MAP_SHARED`. They may lie beyond its end: touching those is `SIGBUS`.
@@ -49,7 +51,24 @@ impl Mapping {
         let descriptor = unsafe { BorrowedFd::borrow_raw(object.number()) };
         // SAFETY: a new mapping at an address of the system's choice disturbs nothing.
         let address = unsafe { mmap(None, length, access, MapFlags::MAP_SHARED, descriptor, 0) }?;
-        Ok(Self { address: address.cast(), length })
+        Ok(Self { address: address.cast(), length, attached: false })
+    }
+
+    /// A System V segment of so many bytes: `shmat()`.
+    ///
+    /// # Errors
+    /// As the call; `EINVAL` for a length of 0.
+    pub fn attach(segment: i32, length: usize, writable: bool) -> Result<Self> {
+        let length = NonZeroUsize::new(length).ok_or(Errno::EINVAL)?;
+        let flags = if writable { 0 } else { libc::SHM_RDONLY };
+        // SAFETY: a new mapping at an address of the system's choice disturbs nothing.
+        let address = unsafe { libc::shmat(segment, std::ptr::null(), flags) };
+        // The call says -1, as an address.
+        if address.addr() == usize::MAX {
+            return Err(Errno::last());
+        }
+        let address = NonNull::new(address.cast()).ok_or(Errno::EINVAL)?;
+        Ok(Self { address, length, attached: true })
     }
 
     /// How many bytes are mapped.
@@ -95,6 +114,11 @@ impl Mapping {
 
 impl Drop for Mapping {
     fn drop(&mut self) {
+        if self.attached {
+            // SAFETY: `shmat()` gave the address, and nothing borrowed from the mapping outlives it.
+            unsafe { libc::shmdt(self.address.as_ptr().cast()) };
+            return;
+        }
         // SAFETY: nothing borrowed from the mapping outlives it.
         let _ = unsafe { munmap(self.address.cast(), self.length.get()) };
     }

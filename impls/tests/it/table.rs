@@ -6,6 +6,7 @@ use impls::{
     mechanism::Place,
     registry,
 };
+use impls_sys::sysv::Change;
 use rstest::rstest;
 use spec::{
     Ability, Mechanism,
@@ -51,10 +52,18 @@ fn abilities_and_features_agree(
         Mechanism::Udp6,
         Mechanism::PacketPipe,
         Mechanism::PosixMq,
+        Mechanism::SysvMsg,
         Mechanism::ShmRing,
         Mechanism::PosixShm,
+        Mechanism::SysvShm,
+        Mechanism::Memfd,
+        Mechanism::MappedFile,
+        Mechanism::AnonymousMemory,
         Mechanism::PosixSem,
         Mechanism::PosixNamedSem,
+        Mechanism::SysvSem,
+        Mechanism::Eventfd,
+        Mechanism::EventfdSemaphore,
         Mechanism::PthreadMutex,
         Mechanism::PthreadMutexErrorcheck,
         Mechanism::PthreadMutexRecursive,
@@ -77,7 +86,6 @@ fn abilities_and_features_agree(
     let place = place(&directory, mechanism);
     let implementation = registry::find(mechanism).unwrap();
     let mut object = implementation.open(&place, &options(mechanism)).unwrap().hold(HeldEnd::Both).unwrap();
-    implementation.remove(&place);
     assert_eq!(object.ability(), mechanism.ability());
 
     let mut offers = vec![
@@ -86,6 +94,11 @@ fn abilities_and_features_agree(
         (Feature::Nonblocking, need_not_wait(&mut object)),
         (Feature::Attributes, tells_attributes(&mut object)),
         (Feature::Priority, takes_priorities(&mut object)),
+        (Feature::Types, takes_types(&mut object)),
+        (Feature::Resize, takes_sizes(&mut object)),
+        (Feature::Seals, takes_seals(&mut object)),
+        (Feature::Set, is_set(&mut object)),
+        (Feature::Poll, object.channel().is_some_and(|channel| channel.descriptor(None).is_some())),
         (Feature::Shared, is_shared(&mut object)),
         (Feature::Ranges, covers_ranges(&mut object)),
         (Feature::Robust, is_robust(&mut object)),
@@ -93,6 +106,7 @@ fn abilities_and_features_agree(
         (Feature::Notify, notifies(&mut object)),
         (Feature::Word, has_word(&mut object)),
     ];
+    implementation.remove(&place);
     // The only one to come to a barrier would wait for ever.
     let alone = Channel { initial: Some(1), ..options(mechanism) };
     let mut object = implementation.open(&place, &alone).unwrap().hold(HeldEnd::Both).unwrap();
@@ -163,7 +177,35 @@ fn need_not_wait(object: &mut Object) -> bool {
 fn tells_attributes(object: &mut Object) -> bool {
     match object {
         Object::Queue(queue) => queue.attributes().is_ok(),
-        Object::Counter(counter) => counter.value().is_ok(),
+        Object::Counter(counter) => counter.value(0).is_ok(),
+        _ => false,
+    }
+}
+
+fn takes_types(object: &mut Object) -> bool {
+    match object {
+        Object::Queue(queue) => queue.send_typed(b"x", 1, Patience::Forever).is_ok(),
+        _ => false,
+    }
+}
+
+fn takes_sizes(object: &mut Object) -> bool {
+    match object {
+        Object::Memory(memory) => memory.resize(4096).is_ok(),
+        _ => false,
+    }
+}
+
+fn takes_seals(object: &mut Object) -> bool {
+    match object {
+        Object::Memory(memory) => memory.seal(&[]).is_ok(),
+        _ => false,
+    }
+}
+
+fn is_set(object: &mut Object) -> bool {
+    match object {
+        Object::Counter(counter) => counter.change(&[Change { add: 1, ..Change::default() }], None).is_ok(),
         _ => false,
     }
 }

@@ -186,7 +186,8 @@ impl Checker<'_> {
                 let why = "what all share from the beginning exists then";
                 complaints.push(complaint::wrong_option(option("shared_description"), "shared_description", why));
             }
-            if channel.size.is_some() && channel.is != Ability::Memory {
+            let is_set = channel.is == Ability::Counter && lacking(Feature::Set).is_none();
+            if channel.size.is_some() && channel.is != Ability::Memory && !is_set {
                 complaints.push(complaint::wrong_option(option("size"), "size", "it is for memory"));
             }
             if !channel.exists && scenario.attach != Attach::ByName {

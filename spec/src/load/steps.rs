@@ -298,7 +298,7 @@ fn decode_operation(
         "write" => Write, "read" => Read, "fill" => Fill, "shutdown" => Shutdown,
         "send" => Send, "receive" => Receive, "attributes" => Attributes,
         "bind" => Bind, "listen" => Listen, "connect" => Connect, "accept" => Accept,
-        "wait" => Wait, "post" => Post, "value" => Value,
+        "wait" => Wait, "post" => Post, "value" => Value, "semop" => Semop, "seal" => Seal,
         "lock" => Lock, "unlock" => Unlock, "consistent" => Consistent,
         "wait_on" => WaitOn, "notify" => Notify, "arrive" => Arrive,
         "store" => Store, "load" => Load, "fetch_add" => FetchAdd, "compare_exchange" => CompareExchange, "resize" => Resize,

@@ -113,6 +113,7 @@ fn joined(pieces: &[Piece]) -> Piece {
         length: pieces.iter().map(|piece| piece.length).sum(),
         data: texts.map_or_else(|| Data::Runs(runs.collect()), Data::Text),
         priority: None,
+        r#type: None,
         truncated: pieces.iter().any(|piece| piece.truncated),
     }
 }
@@ -127,6 +128,7 @@ fn piece_matches(expected: &Expected<u64>, piece: &Piece, name: &dyn Fn(u8) -> O
             parts.text.as_ref().is_none_or(text_is)
                 && parts.size.is_none_or(|size| size == piece.length)
                 && parts.priority.is_none_or(|priority| piece.priority == Some(priority))
+                && parts.r#type.is_none_or(|r#type| piece.r#type == Some(r#type))
                 && parts.truncated.is_none_or(|truncated| truncated == piece.truncated)
                 && parts.from.as_ref().is_none_or(|from| sender(piece).and_then(name).as_ref() == Some(from))
                 && parts.signal.is_none()
@@ -173,6 +175,7 @@ fn signal_matches(expected: &Expected<u64>, report: &SignalReport) -> bool {
                 && parts.text.is_none()
                 && parts.size.is_none()
                 && parts.priority.is_none()
+                && parts.r#type.is_none()
                 && parts.truncated.is_none()
         }
         Expected::End | Expected::List(_) => false,

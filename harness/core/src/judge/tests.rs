@@ -10,7 +10,7 @@ use crate::{
 use proptest::prelude::*;
 use spec::{
     Ability, Mechanism, Operation,
-    operation::{Receive, Section, Send},
+    operation::{Section, Send},
     scenario::{Attach, Channel, Claim, ClaimOn, Expect, Grade, Span},
 };
 use std::collections::BTreeMap;
@@ -31,20 +31,20 @@ fn step(operation: Operation<u64>, channel: Option<usize>) -> PlanStep {
 
 fn send(priority: u64) -> PlanStep {
     let (text, nonblocking, timeout) = (None, false, None);
-    let operation =
-        Operation::Send(Send { channel: None, text, size: Some(SIZE), priority: Some(priority), nonblocking, timeout });
+    let operation = Operation::Send(Send {
+        channel: None,
+        text,
+        size: Some(SIZE),
+        priority: Some(priority),
+        r#type: None,
+        nonblocking,
+        timeout,
+    });
     step(operation, Some(0))
 }
 
 fn receive() -> PlanStep {
-    let operation = Operation::Receive(Receive {
-        channel: None,
-        size: None,
-        until: None,
-        nonblocking: false,
-        timeout: None,
-        peek: false,
-    });
+    let operation = Operation::Receive(serde_json::from_str("{}").unwrap());
     step(operation, Some(0))
 }
 
@@ -148,6 +148,7 @@ fn simulate(senders: usize, receivers: usize, priorities: &[u64], choices: &[u8]
                         length: u32::try_from(SIZE).unwrap(),
                     }]),
                     priority: Some(priority),
+                    r#type: None,
                     truncated: false,
                 }],
                 ended: false,
@@ -308,7 +309,13 @@ proptest! {
 fn a_message_overtaken_by_one_of_lower_priority_is_found() {
     let received = |message: u32, priority: u64| {
         let run = Run { from: 1, message, offset: 0, length: 64 };
-        let piece = Piece { length: SIZE, data: Data::Runs(vec![run]), priority: Some(priority), truncated: false };
+        let piece = Piece {
+            length: SIZE,
+            data: Data::Runs(vec![run]),
+            priority: Some(priority),
+            r#type: None,
+            truncated: false,
+        };
         Outcome::Received(Received { pieces: vec![piece], ended: false, failed: None })
     };
     let call = |process, began, outcome| Call { process, began, ended: began + 1, outcome };

@@ -261,6 +261,7 @@ pub(super) fn features_of(operation: &Operation<Amount>, ability: Option<Ability
         Operation::Send(send) => {
             ask(send.nonblocking, "nonblocking", Feature::Nonblocking);
             ask(send.priority.is_some(), "priority", Feature::Priority);
+            ask(send.r#type.is_some(), "type", Feature::Types);
             ask(send.timeout.is_some(), "timeout", Feature::Timeout);
         }
         Operation::Receive(receive) => {
@@ -268,6 +269,14 @@ pub(super) fn features_of(operation: &Operation<Amount>, ability: Option<Ability
             ask(receive.until == Some(Until::End), "until", Feature::End);
             ask(receive.timeout.is_some(), "timeout", Feature::Timeout);
             ask(receive.peek, "peek", Feature::TwoWay);
+            ask(receive.r#type.is_some(), "type", Feature::Types);
+            ask(receive.up_to.is_some(), "up_to", Feature::Types);
+            ask(receive.except, "except", Feature::Types);
+            ask(receive.truncate, "truncate", Feature::Types);
+        }
+        Operation::Post(post) => {
+            ask(post.value.is_some(), "value", Feature::Amounts);
+            ask(post.nonblocking, "nonblocking", Feature::Amounts);
         }
         Operation::Wait(wait) => {
             ask(wait.nonblocking, "nonblocking", Feature::Nonblocking);
@@ -304,8 +313,10 @@ pub(super) fn amounts_of(line: &Line) -> Vec<Amount> {
             Operation::Write(write) => vec![&write.size],
             Operation::Read(read) => vec![&read.size],
             Operation::Fill(fill) => vec![&fill.size],
-            Operation::Send(send) => vec![&send.size, &send.priority],
-            Operation::Receive(receive) => vec![&receive.size],
+            Operation::Send(send) => vec![&send.size, &send.priority, &send.r#type],
+            Operation::Post(post) => vec![&post.value],
+            Operation::Value(value) => vec![&value.number],
+            Operation::Receive(receive) => vec![&receive.size, &receive.r#type, &receive.up_to],
             Operation::Listen(listen) => vec![&listen.backlog],
             Operation::Lock(lock) => vec![&lock.start, &lock.length],
             Operation::Unlock(unlock) => vec![&unlock.start, &unlock.length],
@@ -333,8 +344,8 @@ fn expected_amounts(expected: &Expected<Amount>, amounts: &mut Vec<Amount>) {
     match expected {
         Expected::Number(amount) => amounts.push(amount.clone()),
         Expected::List(list) => list.iter().for_each(|expected| expected_amounts(expected, amounts)),
-        Expected::Parts(Parts { size, priority, value, at_least, at_most, .. }) => {
-            amounts.extend([size, priority, value, at_least, at_most].into_iter().flatten().cloned());
+        Expected::Parts(Parts { size, priority, r#type, value, at_least, at_most, .. }) => {
+            amounts.extend([size, priority, r#type, value, at_least, at_most].into_iter().flatten().cloned());
         }
         Expected::Text(_) | Expected::End => {}
     }

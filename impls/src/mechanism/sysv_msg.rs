@@ -1,0 +1,164 @@
+//! `sysv_msg`: a System V message queue, msgget(2), msgop(2).
+
+use super::{Mechanism, OpenError, Opened, Place, no_such_end, sysv};
+use crate::ability::{Channel, Failure, Filter, Message, Names, Object, Opening, Patience, Queue, Result};
+use harness_core::wire::HeldEnd;
+use impls_sys::sysv::{Creation, queue, queued, receive, remove_queue, send};
+use nix::errno::Errno;
+use spec::{operation::End, scenario};
+
+/// The mechanism `sysv_msg`.
+#[derive(Debug)]
+pub struct SysvMsg;
+
+/// A buffer for the longest message that Linux allows, where nothing else was set up: MSGMAX.
+const MESSAGE_SIZE_MAX: usize = 8192;
+
+/// The type of a message of which nothing was said.
+const PLAIN: u64 = 1;
+
+impl Mechanism for SysvMsg {
+    fn which(&self) -> spec::Mechanism {
+        spec::Mechanism::SysvMsg
+    }
+
+    fn works(&self) -> bool {
+        // What is not there is ENOENT, where there can be queues at all.
+        queue(1, Creation::default()) == Err(Errno::ENOENT)
+    }
+
+    fn open(&self, place: &Place, _: &scenario::Channel<u64>) -> std::result::Result<Box<dyn Opened>, OpenError> {
+        let key = sysv::key(place)?;
+        let id = queue(key, Creation::NEW).map_err(OpenError::of("msgget"))?;
+        Ok(Box::new(HeldQueue { key, id: Some(id), by_name: false }))
+    }
+
+    fn prepare(
+        &self,
+        place: &Place,
+        options: &scenario::Channel<u64>,
+    ) -> std::result::Result<Box<dyn Opened>, OpenError> {
+        let key = sysv::key(place)?;
+        if options.exists {
+            queue(key, Creation::NEW).map_err(OpenError::of("msgget"))?;
+        }
+        Ok(Box::new(HeldQueue { key, id: None, by_name: true }))
+    }
+
+    fn remove(&self, place: &Place) {
+        let _ = sysv::key(place).map(|key| queue(key, Creation::default()).and_then(remove_queue));
+    }
+}
+
+/// What a process knows of a queue.
+struct HeldQueue {
+    key: i32,
+    id: Option<i32>,
+    by_name: bool,
+}
+
+impl HeldQueue {
+    fn id(&self) -> Result<i32> {
+        self.id.ok_or_else(|| Failure::Senseless("this process has not opened it".to_owned()))
+    }
+}
+
+impl Opened for HeldQueue {
+    fn hold(self: Box<Self>, end: HeldEnd) -> Result<Object> {
+        match end {
+            HeldEnd::First | HeldEnd::Second | HeldEnd::Nothing => Err(no_such_end(end)),
+            HeldEnd::Read | HeldEnd::Write | HeldEnd::Both => Ok(Object::Queue(self)),
+        }
+    }
+}
+
+impl Channel for HeldQueue {
+    fn close(&mut self, _: Option<End>) -> Result<()> {
+        Err(Failure::Senseless("there is nothing to close: it is known by its number alone".to_owned()))
+    }
+
+    fn names(&mut self) -> Option<&mut dyn Names> {
+        if self.by_name { Some(self) } else { None }
+    }
+}
+
+/// Whether a call is to wait.
+fn waits(patience: Patience) -> Result<bool> {
+    match patience {
+        Patience::Forever => Ok(true),
+        Patience::Never => Ok(false),
+        Patience::For(_) => Err(Failure::Senseless("its calls take no timeout".to_owned())),
+    }
+}
+
+/// A type as the calls take it.
+fn number(kind: u64) -> Result<libc::c_long> {
+    libc::c_long::try_from(kind).map_err(|_| Errno::EINVAL.into())
+}
+
+impl Queue for HeldQueue {
+    fn send(&mut self, bytes: &[u8], priority: Option<u32>, patience: Patience) -> Result<usize> {
+        if priority.is_some() {
+            return Err(Failure::Senseless("its messages have no priority, but a type".to_owned()));
+        }
+        self.send_typed(bytes, PLAIN, patience)
+    }
+
+    fn receive(&mut self, buffer: &mut [u8], patience: Patience, peek: bool) -> Result<Message> {
+        if peek {
+            return Err(Failure::Senseless("it has no way to peek".to_owned()));
+        }
+        self.receive_filtered(buffer, Filter::default(), patience)
+    }
+
+    fn send_typed(&mut self, bytes: &[u8], kind: u64, patience: Patience) -> Result<usize> {
+        send(self.id()?, number(kind)?, bytes, waits(patience)?)?;
+        Ok(bytes.len())
+    }
+
+    fn receive_filtered(&mut self, buffer: &mut [u8], filter: Filter, patience: Patience) -> Result<Message> {
+        let kind = match (filter.kind, filter.up_to) {
+            (Some(kind), None) => number(kind)?,
+            (None, Some(most)) => -number(most)?,
+            (None, None) => 0,
+            (Some(_), Some(_)) => {
+                return Err(Failure::Senseless("a type and a range of types cannot both be asked for".to_owned()));
+            }
+        };
+        let mut flags = if waits(patience)? { 0 } else { libc::IPC_NOWAIT };
+        flags |= if filter.truncate { libc::MSG_NOERROR } else { 0 };
+        flags |= if filter.except { except()? } else { 0 };
+        let (length, kind) = receive(self.id()?, kind, buffer, flags)?;
+        Ok(Message { length, r#type: u64::try_from(kind).ok(), ..Message::default() })
+    }
+
+    fn message_size_max(&self) -> usize {
+        MESSAGE_SIZE_MAX
+    }
+
+    fn attributes(&mut self) -> Result<u64> {
+        Ok(queued(self.id()?)?)
+    }
+}
+
+#[cfg(target_os = "linux")]
+fn except() -> Result<libc::c_int> {
+    Ok(libc::MSG_EXCEPT)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn except() -> Result<libc::c_int> {
+    Err(Failure::Senseless("this system has no MSG_EXCEPT".to_owned()))
+}
+
+impl Names for HeldQueue {
+    fn open(&mut self, opening: Opening) -> Result<()> {
+        self.id = Some(queue(self.key, sysv::creation(opening))?);
+        Ok(())
+    }
+
+    fn unlink(&mut self) -> Result<()> {
+        let id = self.id.map_or_else(|| queue(self.key, Creation::default()), Ok)?;
+        Ok(remove_queue(id)?)
+    }
+}

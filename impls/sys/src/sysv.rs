@@ -1,0 +1,193 @@
+//! System V queues, semaphore sets and segments: sysvipc(7).
+
+use crate::{Errno, Result, check};
+use std::{mem::MaybeUninit, time::Duration};
+
+/// The permissions of what is made: the owner's alone.
+const MODE: libc::c_int = 0o600;
+
+/// What is asked of `msgget()`, `semget()` and `shmget()`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Creation {
+    /// `IPC_CREAT`.
+    pub create: bool,
+    /// `IPC_EXCL`.
+    pub exclusive: bool,
+}
+
+impl Creation {
+    /// A new object, or an error.
+    pub const NEW: Self = Self { create: true, exclusive: true };
+
+    fn flags(self) -> libc::c_int {
+        let create = if self.create { libc::IPC_CREAT } else { 0 };
+        let exclusive = if self.exclusive { libc::IPC_EXCL } else { 0 };
+        MODE | create | exclusive
+    }
+}
+
+/// `msgget()`.
+///
+/// # Errors
+/// As the call.
+pub fn queue(key: i32, creation: Creation) -> Result<i32> {
+    // SAFETY: the call takes numbers.
+    check(unsafe { libc::msgget(key, creation.flags()) })
+}
+
+/// `msgctl(IPC_RMID)`.
+///
+/// # Errors
+/// As the call.
+pub fn remove_queue(id: i32) -> Result<()> {
+    // SAFETY: this command takes no structure.
+    check(unsafe { libc::msgctl(id, libc::IPC_RMID, std::ptr::null_mut()) }).map(drop)
+}
+
+/// How many messages a queue holds: `msgctl(IPC_STAT)`.
+///
+/// # Errors
+/// As the call.
+pub fn queued(id: i32) -> Result<u64> {
+    let mut state = MaybeUninit::<libc::msqid_ds>::zeroed();
+    // SAFETY: the structure is valid for a write.
+    check(unsafe { libc::msgctl(id, libc::IPC_STAT, state.as_mut_ptr()) })?;
+    // SAFETY: zeroed numbers are valid numbers, and the call has overwritten them.
+    Ok(unsafe { state.assume_init() }.msg_qnum)
+}
+
+/// The type of a message comes before its text: struct msgbuf of msgop(2).
+const TYPE_BYTES: usize = size_of::<libc::c_long>();
+
+/// `msgsnd()`.
+///
+/// # Errors
+/// As the call.
+pub fn send(id: i32, kind: libc::c_long, text: &[u8], wait: bool) -> Result<()> {
+    let mut message = kind.to_ne_bytes().to_vec();
+    message.extend_from_slice(text);
+    let flags = if wait { 0 } else { libc::IPC_NOWAIT };
+    // SAFETY: the message begins with its type and goes on with as many bytes as the call is told.
+    check(unsafe { libc::msgsnd(id, message.as_ptr().cast(), text.len(), flags) }).map(drop)
+}
+
+/// `msgrcv()`; `flags` as for the call. Returns the message's length and type.
+///
+/// # Errors
+/// As the call.
+pub fn receive(id: i32, kind: libc::c_long, buffer: &mut [u8], flags: libc::c_int) -> Result<(usize, libc::c_long)> {
+    let mut message = vec![0_u8; TYPE_BYTES + buffer.len()];
+    // SAFETY: the message has room for its type and for as many bytes as the call is told.
+    let length = unsafe { libc::msgrcv(id, message.as_mut_ptr().cast(), buffer.len(), kind, flags) };
+    let length = usize::try_from(length).map_err(|_| Errno::last())?;
+    let (kind, text) = message.split_at(TYPE_BYTES);
+    buffer[..length].copy_from_slice(&text[..length]);
+    Ok((length, libc::c_long::from_ne_bytes(kind.try_into().map_err(|_| Errno::EINVAL)?)))
+}
+
+/// `semget()`.
+///
+/// # Errors
+/// As the call.
+pub fn semaphores(key: i32, count: i32, creation: Creation) -> Result<i32> {
+    // SAFETY: the call takes numbers.
+    check(unsafe { libc::semget(key, count, creation.flags()) })
+}
+
+/// `semctl(IPC_RMID)`.
+///
+/// # Errors
+/// As the call.
+pub fn remove_semaphores(id: i32) -> Result<()> {
+    // SAFETY: this command takes no further argument.
+    check(unsafe { libc::semctl(id, 0, libc::IPC_RMID) }).map(drop)
+}
+
+/// `semctl(SETVAL)`.
+///
+/// # Errors
+/// As the call.
+pub fn set_value(id: i32, number: i32, value: i32) -> Result<()> {
+    // SAFETY: the argument of this command is a number; as the first member of union semun it is passed like one.
+    check(unsafe { libc::semctl(id, number, libc::SETVAL, value) }).map(drop)
+}
+
+/// `semctl(GETVAL)`.
+///
+/// # Errors
+/// As the call.
+pub fn value(id: i32, number: i32) -> Result<i32> {
+    // SAFETY: this command takes no further argument.
+    check(unsafe { libc::semctl(id, number, libc::GETVAL) })
+}
+
+/// One change of `semop()`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Change {
+    /// Which semaphore.
+    pub number: u16,
+    /// What is added; 0 waits for zero.
+    pub add: i16,
+    /// `SEM_UNDO`.
+    pub undo: bool,
+    /// `IPC_NOWAIT`.
+    pub nonblocking: bool,
+}
+
+/// `semop()`, or `semtimedop()` with a timeout.
+///
+/// # Errors
+/// As the call.
+pub fn change(id: i32, changes: &[Change], timeout: Option<Duration>) -> Result<()> {
+    let flag = |set: bool, flag: libc::c_int| if set { flag } else { 0 };
+    let mut operations: Vec<libc::sembuf> = changes
+        .iter()
+        .map(|change| libc::sembuf {
+            sem_num: change.number,
+            sem_op: change.add,
+            sem_flg: i16::try_from(flag(change.undo, libc::SEM_UNDO) | flag(change.nonblocking, libc::IPC_NOWAIT))
+                .unwrap_or(0),
+        })
+        .collect();
+    match timeout {
+        // SAFETY: the operations live through the call, and there are as many as it is told.
+        None => check(unsafe { libc::semop(id, operations.as_mut_ptr(), operations.len()) }).map(drop),
+        Some(timeout) => timed(id, &mut operations, timeout),
+    }
+}
+
+#[cfg(target_os = "linux")]
+fn timed(id: i32, operations: &mut [libc::sembuf], timeout: Duration) -> Result<()> {
+    let timeout = libc::timespec {
+        tv_sec: timeout.as_secs().try_into().unwrap_or(libc::time_t::MAX),
+        tv_nsec: timeout.subsec_nanos().into(),
+    };
+    // SAFETY: operations and timeout live through the call, and there are as many operations as it is told.
+    let result = unsafe {
+        libc::syscall(libc::SYS_semtimedop, id, operations.as_mut_ptr(), operations.len(), &raw const timeout)
+    };
+    if result == 0 { Ok(()) } else { Err(Errno::last()) }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn timed(_: i32, _: &mut [libc::sembuf], _: Duration) -> Result<()> {
+    Err(Errno::ENOSYS)
+}
+
+/// `shmget()`.
+///
+/// # Errors
+/// As the call.
+pub fn segment(key: i32, size: usize, creation: Creation) -> Result<i32> {
+    // SAFETY: the call takes numbers.
+    check(unsafe { libc::shmget(key, size, creation.flags()) })
+}
+
+/// `shmctl(IPC_RMID)`.
+///
+/// # Errors
+/// As the call.
+pub fn remove_segment(id: i32) -> Result<()> {
+    // SAFETY: this command takes no structure.
+    check(unsafe { libc::shmctl(id, libc::IPC_RMID, std::ptr::null_mut()) }).map(drop)
+}
