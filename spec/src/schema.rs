@@ -45,8 +45,10 @@ pub fn schema() -> Value {
             "type": "object", "required": ["times", "steps"], "additionalProperties": false,
             "properties": { "times": amount, "steps": { "$ref": "#/$defs/steps" } } } } }
     ] } });
+    let table = table(generator);
     let mut definitions: Map<String, Value> = generator.take_definitions(true);
     definitions.insert("step".to_owned(), step);
+    definitions.insert("table".to_owned(), table);
     definitions.insert("steps".to_owned(), steps);
     json!({
         "$schema": "https://json-schema.org/draft/2020-12/schema",
@@ -63,7 +65,8 @@ pub fn schema() -> Value {
             "attach": attach,
             "channels": { "type": "object", "additionalProperties": { "anyOf": [ability, channel] } },
             "story": { "type": "array", "minItems": 1, "description": "One step after another.", "items": {
-                "type": "object", "minProperties": 1, "maxProperties": 1, "additionalProperties": { "$ref": "#/$defs/step" } } },
+                "type": "object", "minProperties": 1, "maxProperties": 1, "additionalProperties": { "anyOf": [
+                    { "$ref": "#/$defs/step" }, { "$ref": "#/$defs/table" } ] } } },
             "processes": { "type": "object", "minProperties": 1, "description": "All at once.", "additionalProperties": { "anyOf": [
                 { "$ref": "#/$defs/steps" },
                 { "type": "object", "required": ["steps"], "additionalProperties": false,
@@ -107,6 +110,24 @@ fn claim(amount: &Value) -> Value {
         { "enum": CLAIMS },
         { "type": "object", "minProperties": 1, "maxProperties": 1, "additionalProperties": false, "properties": properties }
     ] })
+}
+
+fn table(generator: &mut SchemaGenerator) -> Value {
+    let operations: Vec<&str> = OPERATIONS.iter().map(|row| row.name).collect();
+    let errno = of::<Errno>(generator);
+    let result = json!({ "anyOf": [{ "const": "done" }, errno, { "type": "array", "items": errno }] });
+    json!({
+        "type": "object",
+        "description": "One operation with several arguments, and how each has to fail.",
+        "required": ["table", "rows"],
+        "additionalProperties": false,
+        "properties": {
+            "table": { "enum": operations },
+            "channel": { "description": "Which channel.", "type": "string" },
+            "rows": { "type": "array", "minItems": 1,
+                "items": { "type": "array", "prefixItems": [true, result], "minItems": 2, "maxItems": 2 } }
+        }
+    })
 }
 
 fn step(generator: &mut SchemaGenerator) -> Value {

@@ -239,6 +239,8 @@ complaints! {
     empty_body(what: &str) { format!("`{what}` has no entries"), "nothing happens", "add a step" }
     /// A line that is no `process: step`.
     line_shape() { "a line of a story is `process: { operation: …, expectation: … }`", "this is not", "as `- writer: { write: hello }`" }
+    /// A row of a table that is none.
+    row_shape() { "a row of a table is `[argument, ERROR]`", "this is not", "as `- [{ text: x, type: 0 }, EINVAL]`; `done` for one that has to succeed" }
     /// No operation.
     no_operation(known: &str) { "this step does nothing", "no operation", known }
     /// Two operations.

@@ -1,5 +1,7 @@
 //! Decoding of stories and of processes: lines, operations, expectations.
 
+mod table;
+
 use super::{
     complaint::{self, Complaint},
     decode::{self, Piece, is_name},
@@ -35,20 +37,23 @@ pub(super) fn story(found: Piece<'_>, context: &Context<'_>, complaints: &mut Ve
     found
         .items()
         .into_iter()
-        .filter_map(|item| {
+        .flat_map(|item| {
             let entries = item.entries();
             let [(process, key, step)] = entries.as_slice() else {
                 complaints.push(complaint::line_shape(item.span()));
-                return None;
+                return Vec::new();
             };
             if !step.value.is_mapping() {
                 complaints.push(complaint::line_shape(item.span()));
-                return None;
+                return Vec::new();
             }
             if !is_name(process) {
                 complaints.push(complaint::bad_name(key.span, "a process", process));
             }
-            line(process, *step, item.span(), context, complaints)
+            match step.get("table") {
+                Some(operation) => table::lines(process, *step, operation, context, complaints),
+                None => line(process, *step, item.span(), context, complaints).into_iter().collect(),
+            }
         })
         .collect()
 }
