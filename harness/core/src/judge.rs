@@ -1,7 +1,7 @@
 //! The judge: a plan and its histories make a judgement. Pure.
 
 mod claim;
-mod flow;
+pub(crate) mod flow;
 mod free;
 mod matches;
 mod results;
@@ -10,8 +10,9 @@ mod story;
 mod tests;
 
 use crate::{
-    History, Plan,
+    History, Plan, describe,
     finding::{Anomaly, Finding, Judgement, OutcomeCount, Verdict},
+    model,
 };
 use claim::Said;
 use spec::scenario::{Claim, Grade, Span};
@@ -28,6 +29,7 @@ pub struct Judge<'p> {
     steps: Vec<Finding>,
     /// What was found about each claim, in the order of the plan.
     claims: Vec<ClaimState>,
+    models: ModelState,
     recorded: BTreeMap<String, String>,
     outcomes: BTreeMap<String, u32>,
     runs: u32,
@@ -46,6 +48,15 @@ struct ClaimState {
     first: Option<claim::Break>,
 }
 
+/// What the models of the channels' mechanisms say so far.
+#[derive(Clone, Debug, Default)]
+struct ModelState {
+    /// How many channels of how many runs were judged.
+    judged: u32,
+    /// Why others were not, and how often.
+    unjudged: BTreeMap<String, u32>,
+}
+
 impl<'p> Judge<'p> {
     /// A judge that has seen nothing.
     #[must_use]
@@ -54,6 +65,7 @@ impl<'p> Judge<'p> {
             plan,
             steps: Vec::new(),
             claims: vec![ClaimState::default(); plan.claims.len()],
+            models: ModelState::default(),
             recorded: BTreeMap::new(),
             outcomes: BTreeMap::new(),
             runs: 0,
@@ -69,7 +81,8 @@ impl<'p> Judge<'p> {
         self.runs += 1;
         self.overlapped += u32::from(results::overlapped(plan, history));
         let mut broke = false;
-        let found = if plan.is_story() { story::judge(plan, history) } else { free::judge(plan, history) };
+        let mut found = if plan.is_story() { story::judge(plan, history) } else { free::judge(plan, history) };
+        found.extend(self.ask_models(history));
         for finding in found {
             broke |= finding.verdict >= Verdict::Broken;
             if !self.steps.iter().any(|known| known.span == finding.span && known.claim == finding.claim) {
@@ -106,6 +119,16 @@ impl<'p> Judge<'p> {
         broke
     }
 
+    /// What the models of the channels' mechanisms do not allow.
+    fn ask_models(&mut self, history: &History) -> Vec<Finding> {
+        let opinion = model::judge(self.plan, history);
+        self.models.judged += opinion.judged;
+        for why in opinion.unjudged {
+            *self.models.unjudged.entry(why).or_default() += 1;
+        }
+        opinion.violations.into_iter().map(|violation| model_finding(self.plan, history, violation)).collect()
+    }
+
     /// The judgement on all that was added.
     #[must_use]
     pub fn finish(mut self) -> Judgement {
@@ -120,6 +143,9 @@ impl<'p> Judge<'p> {
                 self.recorded.insert(name, if holds { "held" } else { "not held" }.to_owned());
             }
             findings.push(claim_finding(&claim.claim, claim.grade, claim.span, state, self.runs));
+        }
+        if !findings.iter().any(|finding| finding.claim == MODEL) {
+            findings.extend(held_model(&self.models));
         }
         if self.runs == 0 {
             findings.insert(0, nothing_came());
@@ -138,6 +164,49 @@ impl<'p> Judge<'p> {
             evidence: self.evidence,
         }
     }
+}
+
+/// The name of a finding by a model.
+const MODEL: &str = "model";
+
+fn model_finding(plan: &Plan, history: &History, violation: model::Violation) -> Finding {
+    let who = &plan.processes[violation.process].name;
+    let (span, expect_span) = flow::spans_of(plan, violation.process, violation.step);
+    let got = match history.events.get(violation.event) {
+        Some(crate::Event::Returned { outcome, .. }) if !violation.slept => {
+            format!("{} ({who})", describe::outcome(outcome))
+        }
+        _ => format!("{who} sleeps in it, though nobody else can go on"),
+    };
+    Finding {
+        claim: MODEL.to_owned(),
+        ..step_finding(
+            if violation.slept { span } else { expect_span },
+            violation.anomaly,
+            violation.allowed,
+            got,
+            vec![violation.event],
+        )
+    }
+}
+
+/// That the models found nothing, and what they did not judge; nothing where there was nothing to judge.
+fn held_model(models: &ModelState) -> Option<Finding> {
+    if models.judged == 0 && models.unjudged.is_empty() {
+        return None;
+    }
+    let notes = models.unjudged.iter().map(|(why, times)| format!("not judged in {times} runs: {why}")).collect();
+    Some(Finding {
+        claim: MODEL.to_owned(),
+        grade: Grade::Must,
+        verdict: Verdict::Held,
+        span: None,
+        expected: "what the models of the mechanisms allow".to_owned(),
+        got: format!("nothing else in {} histories of channels", models.judged),
+        anomaly: None,
+        events: Vec::new(),
+        notes,
+    })
 }
 
 /// What a finding adds to the verdict of the whole: only `must` gates, and what is broken outweighs what is vacuous.

@@ -5,6 +5,7 @@ pub mod expand;
 pub mod finding;
 pub mod history;
 pub mod judge;
+pub mod model;
 pub mod plan;
 pub mod stamp;
 pub mod wire;

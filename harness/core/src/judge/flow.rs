@@ -5,7 +5,7 @@ use crate::{
     plan::{Plan, PlanAction, PlanStep},
     wire::{Data, Outcome, Piece, Run},
 };
-use spec::{Ability, Operation};
+use spec::{Ability, Operation, scenario::Span};
 
 /// One message that was sent, or may have been.
 #[derive(Clone, Debug)]
@@ -56,7 +56,7 @@ pub(super) struct Flow {
 }
 
 /// The operation and the channel of a step that events speak of.
-pub(super) fn step_of(plan: &Plan, process: usize, step: usize) -> Option<(&Operation<u64>, Option<usize>)> {
+pub(crate) fn step_of(plan: &Plan, process: usize, step: usize) -> Option<(&Operation<u64>, Option<usize>)> {
     if plan.is_story() {
         match &plan.story.get(step)?.action {
             PlanAction::Do { operation, channel } => Some((operation, *channel)),
@@ -66,6 +66,17 @@ pub(super) fn step_of(plan: &Plan, process: usize, step: usize) -> Option<(&Oper
         let PlanStep { operation, channel, .. } = plan.processes.get(process)?.steps.get(step)?;
         Some((operation, *channel))
     }
+}
+
+/// Where a step and its expectation stand in the file.
+pub(super) fn spans_of(plan: &Plan, process: usize, step: usize) -> (Span, Span) {
+    let spans = if plan.is_story() {
+        plan.story.get(step).map(|line| (line.span, line.expect_span))
+    } else {
+        let step = plan.processes.get(process).and_then(|process| process.steps.get(step));
+        step.map(|step| (step.span, step.expect_span))
+    };
+    spans.unwrap_or_default()
 }
 
 impl Flow {

@@ -183,12 +183,21 @@ fn history(calls: &[Call]) -> History {
     History { run: 0, events }
 }
 
+/// What a claim, and no other, says of a history.
 fn judge(plan: &Plan, claim: Claim<u64>, calls: &[Call]) -> (Verdict, Option<Anomaly>) {
+    let name = claim.name();
     let plan = Plan { claims: vec![PlanClaim { grade: Grade::Must, claim, span: Span::default() }], ..plan.clone() };
     let mut judge = Judge::new(&plan);
     judge.add(&history(calls));
     let judgement = judge.finish();
-    (judgement.verdict, judgement.findings[0].anomaly)
+    let finding = judgement.findings.iter().find(|finding| finding.claim == name).expect("each claim has its finding");
+    (finding.verdict, finding.anomaly)
+}
+
+/// What the model of the mechanism says of a history.
+fn model(plan: &Plan, calls: &[Call]) -> Option<Anomaly> {
+    let mut violations = crate::model::judge(plan, &history(calls)).violations;
+    violations.pop().map(|violation| violation.anomaly)
 }
 
 fn run_of(call: &mut Call) -> Option<&mut Run> {
@@ -225,6 +234,7 @@ proptest! {
         // With little traffic nothing may have been comparable.
         let (verdict, _) = judge(&plan, Claim::ByPriority(on()), &calls);
         prop_assert!(verdict == Verdict::Held || verdict == Verdict::Vacuous);
+        prop_assert_eq!(model(&plan, &calls), None);
     }
 
     #[test]

@@ -1,0 +1,71 @@
+//! Executable models: what each mechanism may do, as pure state machines.
+//!
+//! A model says, of a state and one atomic action (a message put, bytes taken, a lock acquired), in which states the mechanism may
+//! be afterwards; none means that the action is not allowed there. [`check`] keeps the set of states that a history leaves possible:
+//! an empty set is a finding. Calls that overlap in time may have taken effect in any order, so a call is given its place as
+//! late as its return ("just-in-time linearization", Lowe, *Testing for linearizability*, 2017). In a story the proof of rest
+//! is judged as well: who is asleep then must have a reason to be.
+//!
+//! Models are always on. What a model does not know ends its judgement of that channel, and says so; it never guesses.
+
+mod barrier;
+mod check;
+mod counter;
+mod lock;
+mod memory;
+mod queue;
+mod semaphore_set;
+mod stream;
+mod trace;
+mod wake;
+
+pub use check::{Check, Known, Model, Said, Violation, check};
+pub use trace::{Call, Mark, Trace};
+
+use crate::{History, Plan, plan::PlanChannel};
+use spec::{Ability, Mechanism};
+
+/// What the models say of one history.
+#[derive(Debug, Default)]
+pub struct Opinion {
+    /// What no model allows, at most one for each channel.
+    pub violations: Vec<Violation>,
+    /// How many channels were judged to the end.
+    pub judged: u32,
+    /// Why others were not, each as `line: …`.
+    pub unjudged: Vec<String>,
+}
+
+/// Judges every channel of a history by the model of its mechanism.
+#[must_use]
+pub fn judge(plan: &Plan, history: &History) -> Opinion {
+    let mut opinion = Opinion::default();
+    for (index, channel) in plan.channels.iter().enumerate() {
+        let trace = Trace::of(plan, history, index);
+        if trace.calls.is_empty() {
+            continue;
+        }
+        match of_channel(plan, channel, index, &trace) {
+            Said::Allowed => opinion.judged += 1,
+            Said::Violated(violation) => opinion.violations.push(violation),
+            Said::Undecided(why) => opinion.unjudged.push(format!("{}: {why}", channel.name)),
+        }
+    }
+    opinion
+}
+
+fn of_channel(plan: &Plan, channel: &PlanChannel, index: usize, trace: &Trace<'_>) -> Said {
+    match channel.options.is {
+        Ability::Stream => stream::judge(plan, index, trace),
+        Ability::Queue => queue::judge(plan, index, trace),
+        Ability::Counter if channel.mechanism == Mechanism::SysvSem => semaphore_set::judge(channel, trace),
+        Ability::Counter => counter::judge(channel, trace),
+        Ability::Lock => lock::judge(plan, channel, trace),
+        Ability::Memory => memory::judge(plan, channel, trace),
+        Ability::Wake => match channel.mechanism {
+            Mechanism::Barrier => barrier::judge(channel, trace),
+            _ => wake::judge(channel, trace),
+        },
+        Ability::Signals => Said::Undecided("signals are judged by their scenarios".to_owned()),
+    }
+}

@@ -1,0 +1,340 @@
+//! The checker: which states of a model a history leaves possible.
+
+use super::trace::{Call, Mark, Trace};
+use crate::finding::Anomaly;
+use std::{
+    fmt::Debug,
+    hash::{BuildHasherDefault, DefaultHasher, Hash},
+};
+
+/// A set whose order depends on nothing but its members: the same history gets the same words.
+type Set<T> = std::collections::HashSet<T, BuildHasherDefault<DefaultHasher>>;
+
+/// How many configurations are looked at, in one history of one channel, before the checker gives up and says so.
+const BUDGET: usize = 100_000;
+
+/// What a call did, as far as its outcome tells.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Known<A> {
+    /// These actions, one after another; none for a call that failed without an effect.
+    All(Vec<A>),
+    /// Not how many of these: it never returned.
+    Some(Vec<A>),
+}
+
+/// A pure state machine.
+pub trait Model {
+    /// A state. Equal states are judged once.
+    type State: Clone + Debug + Eq + Hash;
+    /// One atomic thing that a call does.
+    type Action: Debug;
+
+    /// The state in which a run begins.
+    fn start(&self) -> Self::State;
+
+    /// The states in which an action of a process may leave this one; none where it is not allowed.
+    fn apply(&self, state: &Self::State, process: usize, action: &Self::Action) -> Vec<Self::State>;
+
+    /// Whether a call of a process may sleep in this state, having done its first `done` actions.
+    fn may_sleep(&self, state: &Self::State, process: usize, call: &Call<'_>, done: usize) -> bool;
+
+    /// The states in which the death of a process may leave this one.
+    fn dead(&self, state: &Self::State, _process: usize) -> Vec<Self::State> {
+        vec![state.clone()]
+    }
+
+    /// The field's name for an action that is allowed in none of these states, and what was allowed, as a person would say it.
+    fn explain(&self, states: &[Self::State], process: usize, action: &Self::Action) -> (Anomaly, String);
+
+    /// A state, as a person would say it.
+    fn describe(&self, state: &Self::State) -> String;
+}
+
+/// What the model says of a history.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Said {
+    /// It may be.
+    Allowed,
+    /// It may not.
+    Violated(Violation),
+    /// It was not judged, and why.
+    Undecided(String),
+}
+
+/// What may not be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Violation {
+    /// The field's name for it.
+    pub anomaly: Anomaly,
+    /// Who made the call.
+    pub process: usize,
+    /// In which step.
+    pub step: usize,
+    /// The event that shows it.
+    pub event: usize,
+    /// What was allowed, as a person would say it.
+    pub allowed: String,
+    /// Whether it slept, rather than returned.
+    pub slept: bool,
+}
+
+/// A call that has begun and not returned, or a process that may be dying.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Pending {
+    Call(usize),
+    Death(usize),
+}
+
+/// One possibility: a state, and how many of its actions each pending call has done.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct Possibility<S> {
+    state: S,
+    done: Vec<u16>,
+}
+
+/// No more actions: the process is dead.
+const FROZEN: u16 = u16::MAX;
+
+/// The checker of one channel.
+#[derive(Debug)]
+pub struct Check<'c, M: Model> {
+    model: &'c M,
+    trace: &'c Trace<'c>,
+    actions: &'c [Known<M::Action>],
+    pending: Vec<Pending>,
+    possible: Set<Possibility<M::State>>,
+    seen: usize,
+}
+
+/// Judges a trace; `actions` are those of each of its calls.
+pub fn check<M: Model>(model: &M, trace: &Trace<'_>, actions: &[Known<M::Action>]) -> Said {
+    let mut check = Check {
+        model,
+        trace,
+        actions,
+        pending: Vec::new(),
+        possible: std::iter::once(Possibility { state: model.start(), done: Vec::new() }).collect(),
+        seen: 0,
+    };
+    for mark in &trace.marks {
+        if let Some(violation) = check.step(mark) {
+            return Said::Violated(violation);
+        }
+        if check.seen > BUDGET {
+            return Said::Undecided(format!("gave up after {BUDGET} possibilities"));
+        }
+    }
+    Said::Allowed
+}
+
+impl<M: Model> Check<'_, M> {
+    fn step(&mut self, mark: &Mark) -> Option<Violation> {
+        match mark {
+            Mark::Begin(call) => {
+                self.add(Pending::Call(*call));
+                None
+            }
+            Mark::Return(call) => self.returned(*call),
+            Mark::Rest { event, asleep } => self.at_rest(*event, asleep),
+            Mark::Dying(process) => {
+                self.add(Pending::Death(*process));
+                None
+            }
+            Mark::Dead(process) => {
+                self.died(*process);
+                None
+            }
+        }
+    }
+
+    fn add(&mut self, pending: Pending) {
+        self.pending.push(pending);
+        let known = std::mem::take(&mut self.possible);
+        self.possible = known
+            .into_iter()
+            .map(|mut possibility| {
+                possibility.done.push(0);
+                possibility
+            })
+            .collect();
+    }
+
+    /// Forgets a pending call that is done in every possibility.
+    fn remove(&mut self, place: usize) {
+        self.pending.remove(place);
+        let known = std::mem::take(&mut self.possible);
+        self.possible = known
+            .into_iter()
+            .map(|mut possibility| {
+                possibility.done.remove(place);
+                possibility
+            })
+            .collect();
+    }
+
+    /// How many actions a pending thing does in all.
+    fn length(&self, pending: Pending) -> usize {
+        match pending {
+            Pending::Call(call) => match &self.actions[call] {
+                Known::All(actions) | Known::Some(actions) => actions.len(),
+            },
+            Pending::Death(_) => 1,
+        }
+    }
+
+    fn is_done(&self, possibility: &Possibility<M::State>, place: usize) -> bool {
+        let done = possibility.done[place];
+        done != FROZEN && usize::from(done) >= self.length(self.pending[place])
+    }
+
+    /// What one more action of a pending call, or a death, makes of a possibility.
+    fn advance(&self, possibility: &Possibility<M::State>, place: usize) -> Vec<Possibility<M::State>> {
+        let done = possibility.done[place];
+        if done == FROZEN || self.is_done(possibility, place) {
+            return Vec::new();
+        }
+        let (states, process) = match self.pending[place] {
+            Pending::Call(call) => {
+                let process = self.trace.calls[call].process;
+                let (Known::All(actions) | Known::Some(actions)) = &self.actions[call];
+                (self.model.apply(&possibility.state, process, &actions[usize::from(done)]), None)
+            }
+            Pending::Death(process) => (self.model.dead(&possibility.state, process), Some(process)),
+        };
+        states
+            .into_iter()
+            .map(|state| {
+                let mut next = Possibility { state, done: possibility.done.clone() };
+                next.done[place] += 1;
+                if let Some(process) = process {
+                    self.freeze(process, &mut next);
+                }
+                next
+            })
+            .collect()
+    }
+
+    /// The dead make no calls.
+    fn freeze(&self, process: usize, possibility: &mut Possibility<M::State>) {
+        for (pending, done) in self.pending.iter().zip(&mut possibility.done) {
+            if let Pending::Call(call) = pending
+                && self.trace.calls[*call].process == process
+            {
+                *done = FROZEN;
+            }
+        }
+    }
+
+    /// Everything that may have become of what was possible, by any actions of pending calls in any order. A possibility in
+    /// which `goal` is done is not followed further: what else may have happened by then may as well happen later.
+    fn closure(&mut self, goal: Option<usize>) -> Set<Possibility<M::State>> {
+        let mut reached = Set::default();
+        let mut open: Vec<Possibility<M::State>> = self.possible.iter().cloned().collect();
+        while let Some(possibility) = open.pop() {
+            self.seen += 1;
+            if self.seen > BUDGET {
+                break;
+            }
+            let at_goal = goal.is_some_and(|goal| self.is_done(&possibility, goal));
+            if !at_goal {
+                for place in 0..self.pending.len() {
+                    open.extend(self.advance(&possibility, place).into_iter().filter(|next| !reached.contains(next)));
+                }
+            }
+            reached.insert(possibility);
+        }
+        reached
+    }
+
+    fn place_of(&self, wanted: Pending) -> Option<usize> {
+        self.pending.iter().position(|pending| *pending == wanted)
+    }
+
+    fn returned(&mut self, call: usize) -> Option<Violation> {
+        let place = self.place_of(Pending::Call(call))?;
+        // Most calls overlap with no other, or had no effect: nothing to search then.
+        let mut reached = self.closure(Some(place));
+        if self.seen > BUDGET {
+            return None;
+        }
+        let before: Vec<Possibility<M::State>> =
+            reached.iter().filter(|possibility| !self.is_done(possibility, place)).cloned().collect();
+        reached.retain(|possibility| self.is_done(possibility, place));
+        if reached.is_empty() {
+            return Some(self.not_allowed(call, place, &before));
+        }
+        self.possible = reached;
+        self.remove(place);
+        None
+    }
+
+    fn not_allowed(&self, call: usize, place: usize, before: &[Possibility<M::State>]) -> Violation {
+        let Call { process, step, event, .. } = self.trace.calls[call];
+        // The action that no possibility got over: the furthest that any came to.
+        let furthest = before.iter().map(|possibility| possibility.done[place]).filter(|done| *done != FROZEN).max();
+        let (Known::All(actions) | Known::Some(actions)) = &self.actions[call];
+        let explained = furthest.and_then(|done| {
+            let states: Vec<M::State> = before
+                .iter()
+                .filter(|possibility| possibility.done[place] == done)
+                .map(|possibility| possibility.state.clone())
+                .collect();
+            Some(self.model.explain(&states, process, actions.get(usize::from(done))?))
+        });
+        let (anomaly, allowed) =
+            explained.unwrap_or_else(|| (Anomaly::Phantom, "nothing: its process was dead".to_owned()));
+        Violation { anomaly, process, step, event, allowed, slept: false }
+    }
+
+    fn at_rest(&mut self, event: usize, asleep: &[usize]) -> Option<Violation> {
+        let reached = self.closure(None);
+        if self.seen > BUDGET {
+            return None;
+        }
+        let awake = |possibility: &Possibility<M::State>| {
+            asleep.iter().copied().find(|call| {
+                let Some(place) = self.place_of(Pending::Call(*call)) else { return false };
+                let call = &self.trace.calls[*call];
+                let done = possibility.done[place];
+                // A call that failed without an effect waited until it did, and says nothing of when that was.
+                let complete = done > 0
+                    && matches!(self.pending[place], Pending::Call(call) if matches!(self.actions[call], Known::All(_)))
+                    && self.is_done(possibility, place);
+                done != FROZEN
+                    && (complete || !self.model.may_sleep(&possibility.state, call.process, call, usize::from(done)))
+            })
+        };
+        let resting: Set<_> = reached.iter().filter(|possibility| awake(possibility).is_none()).cloned().collect();
+        if resting.is_empty() {
+            // The possibility in which most has happened is the one to tell of.
+            let furthest = reached
+                .iter()
+                .max_by_key(|possibility| possibility.done.iter().map(|done| u64::from(*done)).sum::<u64>())?;
+            let call = awake(furthest)?;
+            let Call { process, step, .. } = self.trace.calls[call];
+            let allowed = format!("it to return: {}", self.model.describe(&furthest.state));
+            return Some(Violation { anomaly: Anomaly::LostWakeUp, process, step, event, allowed, slept: true });
+        }
+        self.possible = resting;
+        None
+    }
+
+    fn died(&mut self, process: usize) {
+        let Some(place) = self.place_of(Pending::Death(process)) else { return };
+        let mut reached = self.closure(Some(place));
+        reached.retain(|possibility| self.is_done(possibility, place));
+        if reached.is_empty() {
+            return;
+        }
+        self.possible = reached;
+        self.remove(place);
+        // What it had begun is over.
+        while let Some(place) = self
+            .pending
+            .iter()
+            .position(|pending| matches!(pending, Pending::Call(call) if self.trace.calls[*call].process == process))
+        {
+            self.remove(place);
+        }
+    }
+}

@@ -1,0 +1,571 @@
+//! The model of queues of messages: by arrival, by priority, by type, and lossy ones.
+//!
+//! Rules: a message is received whole, once, and in order of its sending; of a POSIX queue the one of highest priority first, and of
+//! equal ones the oldest (POSIX `mq_receive()`); of a System V queue the first of a type, or the first of the lowest type up to
+//! one (POSIX `msgrcv()`). A receive fails with `EAGAIN` or `ENOMSG`, or waits, only while there is none to receive, a send only
+//! while there is no room. A datagram of UDP may be lost and may overtake others (RFC 768), but is neither torn nor doubled on
+//! the loopback interface. The end of a connection is reported once nobody can send and all is received.
+
+use super::{Call, Known, Model, Said, Trace, check};
+use crate::{
+    Plan,
+    finding::Anomaly,
+    wire::{Data, HeldEnd, Outcome, Piece},
+};
+use spec::{
+    Mechanism, Operation,
+    operation::{Direction, End, Receive},
+    scenario::Attach,
+    vocabulary::Feature,
+};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Bytes that are one packet of a pipe on every system: the least that `PIPE_BUF` may be.
+const PACKET_LEAST: u64 = 512;
+
+/// In which order messages are received.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Discipline {
+    Arrival,
+    Priority,
+    Type,
+    /// In any, and some not at all.
+    Lossy,
+}
+
+/// A message, as it was sent.
+#[derive(Clone, Debug)]
+struct Message {
+    from: u8,
+    number: u32,
+    length: u64,
+    text: Option<String>,
+    priority: u64,
+    kind: u64,
+    /// Which end of a two-way channel receives it.
+    to: usize,
+    /// When the call began that received it, and when it returned; never, where none did.
+    received: Option<(u64, u64)>,
+}
+
+/// Which messages a receive asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Selector {
+    Any,
+    Kind(u64),
+    UpTo(u64),
+    Except(u64),
+}
+
+#[derive(Debug)]
+enum Action {
+    Put(usize),
+    /// One of these is taken, or looked at.
+    Take {
+        any_of: Vec<usize>,
+        to: usize,
+        selector: Selector,
+        peek: bool,
+    },
+    /// It was received otherwise than it was sent.
+    Spoiled(Anomaly, String),
+    /// There is none to receive.
+    Nothing {
+        to: usize,
+        selector: Selector,
+    },
+    /// There is no room.
+    Full {
+        to: usize,
+    },
+    End {
+        to: usize,
+    },
+    Count(u64),
+    /// A process can no longer send.
+    CloseToSend {
+        process: usize,
+        to: usize,
+    },
+    /// Nobody can send this way any more.
+    Shutdown {
+        to: usize,
+    },
+}
+
+struct Queue {
+    discipline: Discipline,
+    /// How many messages it holds, where that is known.
+    capacity: Option<usize>,
+    messages: Vec<Message>,
+    /// Who can send to each end at the start; `None` where that is not followed.
+    senders: Option<[BTreeSet<usize>; 2]>,
+    /// Whether the end of sending is reported to receivers.
+    has_end: bool,
+    /// Whether what was sent may still be on its way when the sender's call has returned.
+    deferred: bool,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct State {
+    /// Messages in the order of their arrival.
+    content: Vec<usize>,
+    senders: [BTreeSet<usize>; 2],
+}
+
+pub(super) fn judge(plan: &Plan, index: usize, trace: &Trace<'_>) -> Said {
+    let channel = &plan.channels[index];
+    let mechanism = channel.mechanism;
+    let is_object = matches!(mechanism, Mechanism::PosixMq | Mechanism::SysvMsg);
+    let by_name = plan.attach == Attach::ByName && channel.options.made_of.is_none();
+    if by_name && !(is_object && channel.options.exists) {
+        return Said::Undecided("processes make it themselves".to_owned());
+    }
+    let translation = Translation::of(plan, index, trace);
+    let long = |message: &Message| message.length > PACKET_LEAST;
+    if mechanism == Mechanism::PacketPipe && translation.messages.iter().any(long) {
+        return Said::Undecided("a pipe splits what is longer than a packet".to_owned());
+    }
+    match translation.actions(trace) {
+        Ok((model, actions)) => check(&model, trace, &actions),
+        Err(why) => Said::Undecided(why),
+    }
+}
+
+/// How calls become actions.
+struct Translation<'p> {
+    plan: &'p Plan,
+    index: usize,
+    messages: Vec<Message>,
+    /// The messages of each call.
+    sent: Vec<Vec<usize>>,
+}
+
+impl<'p> Translation<'p> {
+    fn of(plan: &'p Plan, index: usize, trace: &Trace<'_>) -> Self {
+        let mut translation = Self { plan, index, messages: Vec::new(), sent: Vec::new() };
+        for call in &trace.calls {
+            let messages = translation.sent_by(call);
+            let first = translation.messages.len();
+            translation.messages.extend(messages);
+            translation.sent.push((first..translation.messages.len()).collect());
+        }
+        translation
+    }
+
+    /// Which end of a two-way channel a process holds.
+    fn end_of(&self, process: usize) -> usize {
+        let held = &self.plan.processes[process].holds;
+        usize::from(held.iter().any(|(channel, end)| *channel == self.index && *end == HeldEnd::Second))
+    }
+
+    /// Which end receives what a process sends. A one-way channel has but one.
+    fn receiver_of(&self, process: usize) -> usize {
+        let two_way = self.plan.processes[process]
+            .holds
+            .iter()
+            .any(|(channel, end)| *channel == self.index && matches!(end, HeldEnd::First | HeldEnd::Second));
+        if two_way { 1 - self.end_of(process) } else { 0 }
+    }
+
+    fn sent_by(&self, call: &Call<'_>) -> Vec<Message> {
+        let message =
+            |number: u32, length: u64, text: Option<String>, priority: Option<u64>, kind: Option<u64>| Message {
+                from: self.plan.processes[call.process].number,
+                number: call.message + number,
+                length,
+                text,
+                priority: priority.unwrap_or(0),
+                kind: kind.unwrap_or(1),
+                to: self.receiver_of(call.process),
+                received: None,
+            };
+        match (call.operation, call.outcome) {
+            (Operation::Send(send), None | Some(Outcome::Done | Outcome::Count(_))) => {
+                let length = send.size.unwrap_or_else(|| send.text.as_ref().map_or(0, |text| text.len() as u64));
+                // A pipe has no empty packets (Linux `pipe(2)`).
+                if length == 0 && self.plan.channels[self.index].mechanism == Mechanism::PacketPipe {
+                    return Vec::new();
+                }
+                vec![message(0, length, send.text.clone(), send.priority, send.r#type)]
+            }
+            (Operation::Fill(fill), Some(Outcome::Count(count))) => (0..u32::try_from(*count).unwrap_or(u32::MAX))
+                .map(|number| message(number, fill.size.unwrap_or(1), None, None, None))
+                .collect(),
+            _ => Vec::new(),
+        }
+    }
+
+    fn actions(mut self, trace: &Trace<'_>) -> Result<(Queue, Vec<Known<Action>>), String> {
+        let channel = &self.plan.channels[self.index];
+        let mechanism = channel.mechanism;
+        let mut actions = Vec::with_capacity(trace.calls.len());
+        let mut follow_senders = self.plan.processes.iter().all(|process| process.forked_by.is_none());
+        for (call, sent) in trace.calls.iter().zip(std::mem::take(&mut self.sent)) {
+            follow_senders &= !matches!(call.operation, Operation::Open(_));
+            actions.push(self.actions_of(call, sent)?);
+        }
+        // Who holds an end that travels is not followed.
+        let handles = self.plan.story.iter().any(|line| match &line.action {
+            crate::plan::PlanAction::Do { operation, .. } => operation.handle() == Some(channel.name.as_str()),
+            _ => false,
+        });
+        let mut senders = [BTreeSet::new(), BTreeSet::new()];
+        for (process, planned) in self.plan.processes.iter().enumerate() {
+            for (_, end) in planned.holds.iter().filter(|(channel, _)| *channel == self.index) {
+                match end {
+                    HeldEnd::Write | HeldEnd::Both => senders[0].insert(process),
+                    HeldEnd::First => senders[1].insert(process),
+                    HeldEnd::Second => senders[0].insert(process),
+                    HeldEnd::Read | HeldEnd::Nothing => false,
+                };
+            }
+        }
+        let model = Queue {
+            discipline: match mechanism {
+                Mechanism::PosixMq => Discipline::Priority,
+                Mechanism::SysvMsg => Discipline::Type,
+                _ if mechanism.has(Feature::Lossy) => Discipline::Lossy,
+                _ => Discipline::Arrival,
+            },
+            capacity: channel
+                .options
+                .capacity
+                .filter(|_| mechanism.has(Feature::Capacity))
+                .and_then(|capacity| usize::try_from(capacity).ok()),
+            messages: self.messages,
+            senders: (follow_senders && !handles).then_some(senders),
+            has_end: mechanism.has(Feature::End),
+            deferred: mechanism.has(Feature::Deferred),
+        };
+        Ok((model, actions))
+    }
+
+    fn actions_of(&mut self, call: &Call<'_>, sent: Vec<usize>) -> Result<Known<Action>, String> {
+        let errno = match call.outcome {
+            Some(Outcome::Failed(errno)) => Some(errno.name()),
+            _ => None,
+        };
+        let (process, to) = (call.process, self.end_of(call.process));
+        let toward = self.receiver_of(process);
+        let puts = || sent.iter().map(|message| Action::Put(*message)).collect();
+        let actions = match (call.operation, call.outcome, errno) {
+            (Operation::Send(_), None, _) => return Ok(Known::Some(puts())),
+            (Operation::Send(_) | Operation::Fill(_), Some(_), Some("EAGAIN" | "ETIMEDOUT" | "ENOBUFS")) => {
+                vec![Action::Full { to: toward }]
+            }
+            (Operation::Fill(_), Some(_), None) => puts().into_iter().chain([Action::Full { to: toward }]).collect(),
+            (Operation::Send(_), Some(_), None) => puts(),
+            (Operation::Receive(receive), Some(Outcome::Received(received)), _) => {
+                let mut actions = Vec::new();
+                for piece in &received.pieces {
+                    actions.push(self.taken(call, receive, piece, to));
+                }
+                if received.ended {
+                    actions.push(Action::End { to });
+                } else if receive.until.is_some() && received.failed.is_none() {
+                    actions.push(Action::Nothing { to, selector: selector(receive) });
+                }
+                actions
+            }
+            (Operation::Receive(receive), Some(_), Some("EAGAIN" | "ENOMSG" | "ETIMEDOUT")) => {
+                vec![Action::Nothing { to, selector: selector(receive) }]
+            }
+            // What it may have taken before it died, nobody knows.
+            (Operation::Receive(receive), None, _) => {
+                let any_of = (0..self.messages.len()).collect();
+                return Ok(Known::Some(vec![Action::Take {
+                    any_of,
+                    to,
+                    selector: selector(receive),
+                    peek: receive.peek,
+                }]));
+            }
+            (Operation::Attributes(_), Some(Outcome::Count(count)), _) => vec![Action::Count(*count)],
+            (Operation::Close(close), Some(_), None) if close.end != Some(End::Read) => {
+                vec![Action::CloseToSend { process, to: toward }]
+            }
+            (Operation::Shutdown(shutdown), Some(_), None) if shutdown.direction == Direction::Write => {
+                vec![Action::Shutdown { to: toward }]
+            }
+            (Operation::Open(open), _, None) if !open.create => Vec::new(),
+            (Operation::Close(_) | Operation::Poll(_) | Operation::EpollAdd(_) | Operation::SetNonblocking(_), ..)
+            | (_, _, Some(_)) => Vec::new(),
+            (operation, ..) => return Err(format!("its model does not know this `{}`", operation.name())),
+        };
+        Ok(Known::All(actions))
+    }
+
+    /// What a received piece says: which messages it may be, or that it is none of them.
+    fn taken(&mut self, call: &Call<'_>, receive: &Receive<u64>, piece: &Piece, to: usize) -> Action {
+        let (run_from, run_number) = match &piece.data {
+            Data::Runs(runs) => match runs.as_slice() {
+                [] => (None, None),
+                [run] if run.from == 0 => {
+                    return Action::Spoiled(Anomaly::Corrupted, "bytes that somebody sent".to_owned());
+                }
+                [run] if run.offset != 0 => {
+                    return Action::Spoiled(Anomaly::Torn, "a message from its beginning".to_owned());
+                }
+                [run] => (Some(run.from), Some(run.message)),
+                _ => return Action::Spoiled(Anomaly::Merged, "one message".to_owned()),
+            },
+            _ => (None, None),
+        };
+        let received_length = |message: &Message| receive.size.map_or(message.length, |size| message.length.min(size));
+        let is_it = |message: &Message| match (&piece.data, run_from) {
+            (Data::Runs(_), Some(from)) => message.from == from && Some(message.number) == run_number,
+            (Data::Text(text), _) => {
+                message.text.as_ref().is_some_and(|sent| sent.starts_with(text.as_str()))
+                    && piece.length == received_length(message)
+            }
+            // Nothing but a length.
+            _ => received_length(message) == piece.length,
+        };
+        let any_of: Vec<usize> = (0..self.messages.len()).filter(|message| is_it(&self.messages[*message])).collect();
+        let Some(first) = any_of.first().map(|first| self.messages[*first].clone()) else {
+            return Action::Spoiled(self.why_none(piece), "a message that was sent".to_owned());
+        };
+        let due = received_length(&first);
+        if run_from.is_some() && piece.length != due {
+            let anomaly = if piece.length < due { Anomaly::Truncated } else { Anomaly::Corrupted };
+            return Action::Spoiled(anomaly, format!("all {due} bytes of it"));
+        }
+        if any_of.len() == 1 {
+            if piece.priority.is_some_and(|priority| priority != first.priority) {
+                return Action::Spoiled(Anomaly::WrongValue, format!("its priority {}", first.priority));
+            }
+            if piece.r#type.is_some_and(|kind| kind != first.kind) {
+                return Action::Spoiled(Anomaly::WrongValue, format!("its type {}", first.kind));
+            }
+            if !receive.peek {
+                self.messages[any_of[0]].received = Some((call.began, call.ended));
+            }
+        }
+        Action::Take { any_of, to, selector: selector(receive), peek: receive.peek }
+    }
+
+    /// Why a text is none of those that were sent: a part of one, several, or none at all.
+    fn why_none(&self, piece: &Piece) -> Anomaly {
+        let Data::Text(text) = &piece.data else { return Anomaly::Phantom };
+        let mut texts = self.messages.iter().filter_map(|message| message.text.as_deref());
+        if texts.clone().any(|sent| sent.starts_with(text.as_str())) {
+            Anomaly::Truncated
+        } else if texts.clone().any(|sent| sent.contains(text.as_str())) {
+            Anomaly::Torn
+        } else if texts.any(|sent| !sent.is_empty() && text.starts_with(sent)) {
+            Anomaly::Merged
+        } else {
+            Anomaly::Corrupted
+        }
+    }
+}
+
+fn selector(receive: &Receive<u64>) -> Selector {
+    match (receive.r#type, receive.up_to) {
+        (Some(kind), _) if receive.except => Selector::Except(kind),
+        (Some(kind), _) => Selector::Kind(kind),
+        (None, Some(kind)) => Selector::UpTo(kind),
+        (None, None) => Selector::Any,
+    }
+}
+
+impl Queue {
+    /// The messages that a receive may take now, by their places.
+    fn due(&self, state: &State, to: usize, selector: Selector) -> Vec<usize> {
+        let waiting = state.content.iter().enumerate().map(|(place, message)| (place, &self.messages[*message]));
+        let mut waiting = waiting.filter(|(_, message)| message.to == to);
+        let place = match (self.discipline, selector) {
+            (Discipline::Lossy, _) => return waiting.map(|(place, _)| place).collect(),
+            (Discipline::Priority, _) => {
+                waiting.min_by_key(|(place, message)| (std::cmp::Reverse(message.priority), *place))
+            }
+            (_, Selector::Any) => waiting.next(),
+            (_, Selector::Kind(kind)) => waiting.find(|(_, message)| message.kind == kind),
+            (_, Selector::Except(kind)) => waiting.find(|(_, message)| message.kind != kind),
+            (_, Selector::UpTo(most)) => waiting
+                .filter(|(_, message)| message.kind <= most)
+                .min_by_key(|(place, message)| (message.kind, *place)),
+        };
+        place.map(|(place, _)| place).into_iter().collect()
+    }
+
+    fn is_full(&self, state: &State, to: usize) -> bool {
+        match self.capacity {
+            Some(capacity) => state.content.len() >= capacity,
+            // How much fits is the system's own; but into an empty queue something does.
+            None => {
+                self.discipline == Discipline::Lossy
+                    || state.content.iter().any(|message| self.messages[*message].to == to)
+            }
+        }
+    }
+
+    /// Whether a message cannot be put here, because one that is there already was certainly received after it.
+    fn contradicts(&self, state: &State, message: usize) -> bool {
+        if self.discipline == Discipline::Lossy {
+            return false;
+        }
+        let new = &self.messages[message];
+        let Some((_, received)) = new.received else { return false };
+        state.content.iter().map(|other| &self.messages[*other]).any(|other| {
+            let alike = other.to == new.to && other.priority == new.priority && other.kind == new.kind;
+            alike && other.received.is_some_and(|(began, _)| received < began)
+        })
+    }
+}
+
+impl Model for Queue {
+    type State = State;
+    type Action = Action;
+
+    fn start(&self) -> State {
+        State { content: Vec::new(), senders: self.senders.clone().unwrap_or_default() }
+    }
+
+    fn apply(&self, state: &State, _: usize, action: &Action) -> Vec<State> {
+        let mut next = state.clone();
+        let allowed = match action {
+            Action::Put(message) => {
+                next.content.push(*message);
+                // A capacity counts messages of the whole queue.
+                self.capacity.is_none_or(|capacity| state.content.len() < capacity)
+                    && !self.contradicts(state, *message)
+            }
+            Action::Take { any_of, to, selector, peek } => {
+                let due = self.due(state, *to, *selector);
+                return due
+                    .into_iter()
+                    .filter(|place| any_of.contains(&state.content[*place]))
+                    .map(|place| {
+                        let mut next = state.clone();
+                        if !peek {
+                            next.content.remove(place);
+                        }
+                        next
+                    })
+                    .collect();
+            }
+            Action::Spoiled(..) => false,
+            Action::Nothing { to, selector } => {
+                self.discipline == Discipline::Lossy || self.due(state, *to, *selector).is_empty()
+            }
+            Action::Full { to } => self.is_full(state, *to),
+            Action::End { to } => {
+                let nobody = self.senders.is_none() || state.senders[*to].is_empty();
+                nobody && self.due(state, *to, Selector::Any).is_empty()
+            }
+            Action::Count(count) => state.content.len() as u64 == *count,
+            Action::CloseToSend { process, to } => {
+                next.senders[*to].remove(process);
+                true
+            }
+            Action::Shutdown { to } => {
+                next.senders[*to].clear();
+                true
+            }
+        };
+        if allowed { vec![next] } else { Vec::new() }
+    }
+
+    fn may_sleep(&self, state: &State, _: usize, call: &Call<'_>, _: usize) -> bool {
+        if self.deferred {
+            return true;
+        }
+        match call.operation {
+            Operation::Send(_) => self.is_full(state, 0) || self.is_full(state, 1),
+            // A queue without ends is waited on for ever; one whose last sender is gone reports the end.
+            Operation::Receive(receive) => {
+                let ended = |to: usize| self.has_end && self.senders.is_some() && state.senders[to].is_empty();
+                let two_way = self.messages.iter().any(|message| message.to == 1);
+                let waits = |to: usize| self.due(state, to, selector(receive)).is_empty() && !ended(to);
+                // Of a two-way channel it may be either end that waits here.
+                waits(0) || (two_way && waits(1))
+            }
+            _ => true,
+        }
+    }
+
+    fn dead(&self, state: &State, process: usize) -> Vec<State> {
+        let mut next = state.clone();
+        for senders in &mut next.senders {
+            senders.remove(&process);
+        }
+        vec![next]
+    }
+
+    fn explain(&self, states: &[State], _: usize, action: &Action) -> (Anomaly, String) {
+        match action {
+            Action::Spoiled(anomaly, expected) => (*anomaly, expected.clone()),
+            Action::Take { any_of, to, selector, .. } => self.explain_take(states, any_of, *to, *selector),
+            Action::Nothing { to, selector } => (Anomaly::Lost, self.allowed(states, *to, *selector)),
+            Action::Full { .. } => (Anomaly::WrongError, "it to be taken: there is room".to_owned()),
+            Action::End { to } => {
+                let empty = states.iter().any(|state| self.due(state, *to, Selector::Any).is_empty());
+                let anomaly = if empty { Anomaly::Phantom } else { Anomaly::Lost };
+                (anomaly, self.allowed(states, *to, Selector::Any))
+            }
+            Action::Count(_) => {
+                let counts: BTreeMap<usize, ()> = states.iter().map(|state| (state.content.len(), ())).collect();
+                let counts: Vec<String> = counts.keys().map(usize::to_string).collect();
+                (Anomaly::WrongValue, format!("{} messages", counts.join(" or ")))
+            }
+            Action::Put(_) => (Anomaly::DidNotBlock, "it to wait, or to fail: the queue is full".to_owned()),
+            Action::CloseToSend { .. } | Action::Shutdown { .. } => (Anomaly::Phantom, String::new()),
+        }
+    }
+
+    fn describe(&self, state: &State) -> String {
+        match state.content.len() {
+            0 => "the queue is empty".to_owned(),
+            1 => "a message waits".to_owned(),
+            number => format!("{number} messages wait"),
+        }
+    }
+}
+
+impl Queue {
+    fn explain_take(&self, states: &[State], any_of: &[usize], to: usize, selector: Selector) -> (Anomaly, String) {
+        let allowed = self.allowed(states, to, selector);
+        let waits = |state: &State| any_of.iter().any(|message| state.content.contains(message));
+        if !states.iter().any(waits) {
+            // It is not there: it was received before, or is sent later.
+            let taken = any_of.iter().any(|message| self.messages[*message].received.is_some());
+            return (if taken { Anomaly::Duplicated } else { Anomaly::Phantom }, allowed);
+        }
+        let lower = |state: &State| {
+            self.due(state, to, selector).iter().any(|place| {
+                let due = &self.messages[state.content[*place]];
+                any_of.iter().any(|message| self.messages[*message].priority < due.priority)
+            })
+        };
+        let anomaly = if self.discipline == Discipline::Priority && states.iter().any(lower) {
+            Anomaly::PriorityInverted
+        } else {
+            Anomaly::Reordered
+        };
+        (anomaly, allowed)
+    }
+
+    /// What could have been received, as a person would say it.
+    fn allowed(&self, states: &[State], to: usize, selector: Selector) -> String {
+        let mut texts: BTreeSet<String> = BTreeSet::new();
+        for state in states {
+            let due = self.due(state, to, selector);
+            if due.is_empty() {
+                texts.insert("nothing, since there is none".to_owned());
+            }
+            texts.extend(due.into_iter().map(|place| self.name(state.content[place])));
+        }
+        let texts: Vec<String> = texts.into_iter().collect();
+        texts.join(", or ")
+    }
+
+    fn name(&self, message: usize) -> String {
+        let Message { from, number, text, .. } = &self.messages[message];
+        match text {
+            Some(text) => format!("`{text}`"),
+            None => format!("message {number} of process {from}"),
+        }
+    }
+}

@@ -1,0 +1,472 @@
+//! The model of byte streams.
+//!
+//! Rules: bytes are read in the order in which they were written, none twice, none is lost (POSIX `write()`, `read()`); what is
+//! written to a pipe in one call of at most `PIPE_BUF` bytes stays together (POSIX `write()`); a read waits, or fails with
+//! `EAGAIN`, only while nothing is there and somebody may yet write, and reports the end once nobody may and all is read
+//! (POSIX `read()`). How much fits into a stream is left to the system; but into an empty one something does.
+//!
+//! Where several processes read stamped bytes of one stream, or where long writes of several may be mixed, the stamps alone do not
+//! say which byte is which: the claims of a scenario judge that, this model does not.
+
+use super::{Call, Known, Model, Said, Trace, check};
+use crate::{
+    Plan,
+    finding::Anomaly,
+    plan::PlanAction,
+    wire::{Data, HeldEnd, Outcome, Piece, Run},
+};
+use spec::{
+    Mechanism, Operation,
+    operation::{Direction, End},
+    scenario::Attach,
+    vocabulary::Feature,
+};
+use std::collections::BTreeSet;
+
+/// The least that `PIPE_BUF` may be: what every system keeps together.
+const PIPE_BUF_LEAST: u64 = 512;
+
+struct Stream {
+    /// Who can write toward each end at the start; `None` where that is not followed.
+    writers: Option<[BTreeSet<usize>; 2]>,
+    has_end: bool,
+    deferred: bool,
+    two_way: bool,
+}
+
+/// Bytes of one write.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+enum Bytes {
+    Text(Vec<u8>),
+    Stamped(Run),
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct State {
+    /// What is there, by the end that reads it.
+    content: [Vec<Bytes>; 2],
+    writers: [BTreeSet<usize>; 2],
+}
+
+#[derive(Debug)]
+enum Action {
+    Append {
+        to: usize,
+        bytes: Bytes,
+    },
+    Take {
+        to: usize,
+        bytes: Vec<Bytes>,
+        peek: bool,
+    },
+    /// It was read otherwise than it was written.
+    Spoiled(Anomaly, String),
+    Nothing {
+        to: usize,
+    },
+    Full {
+        to: usize,
+    },
+    End {
+        to: usize,
+    },
+    CloseToWrite {
+        process: usize,
+        to: usize,
+    },
+    Shutdown {
+        to: usize,
+    },
+}
+
+pub(super) fn judge(plan: &Plan, index: usize, trace: &Trace<'_>) -> Said {
+    let channel = &plan.channels[index];
+    if plan.attach == Attach::ByName && channel.options.made_of.is_none() {
+        return Said::Undecided("processes open it themselves".to_owned());
+    }
+    let translation = Translation::of(plan, index);
+    if let Some(why) = translation.is_beyond(trace) {
+        return Said::Undecided(why);
+    }
+    match trace.calls.iter().map(|call| translation.actions(trace, call)).collect::<Result<Vec<_>, _>>() {
+        Ok(actions) => check(&translation.model(trace), trace, &actions),
+        Err(why) => Said::Undecided(why),
+    }
+}
+
+/// How calls become actions.
+struct Translation<'p> {
+    plan: &'p Plan,
+    index: usize,
+    is_pipe: bool,
+    stamped: bool,
+    two_way: bool,
+}
+
+impl<'p> Translation<'p> {
+    fn of(plan: &'p Plan, index: usize) -> Self {
+        let channel = &plan.channels[index];
+        let two_way = plan
+            .processes
+            .iter()
+            .flat_map(|process| &process.holds)
+            .any(|(channel, end)| *channel == index && matches!(end, HeldEnd::First | HeldEnd::Second));
+        let is_pipe = matches!(channel.mechanism, Mechanism::Pipe | Mechanism::Fifo);
+        Self { plan, index, is_pipe, stamped: channel.stamped, two_way }
+    }
+
+    fn end_of(&self, process: usize) -> usize {
+        let held = &self.plan.processes[process].holds;
+        usize::from(held.iter().any(|(channel, end)| *channel == self.index && *end == HeldEnd::Second))
+    }
+
+    /// Which end reads what a process writes.
+    fn reader_of(&self, process: usize) -> usize {
+        if self.two_way { 1 - self.end_of(process) } else { 0 }
+    }
+
+    /// Whether stamps do not say which byte is which.
+    fn is_beyond(&self, trace: &Trace<'_>) -> Option<String> {
+        if !self.stamped {
+            return None;
+        }
+        for end in 0..2 {
+            let readers: BTreeSet<usize> = trace
+                .calls
+                .iter()
+                .filter(|call| matches!(call.operation, Operation::Read(_)) && self.end_of(call.process) == end)
+                .map(|call| call.process)
+                .collect();
+            if readers.len() > 1 {
+                return Some("several processes read it".to_owned());
+            }
+            let writes = trace.calls.iter().filter(|call| {
+                matches!(call.operation, Operation::Write(_) | Operation::Fill(_))
+                    && self.reader_of(call.process) == end
+            });
+            let writers: BTreeSet<usize> = writes.clone().map(|call| call.process).collect();
+            if writers.len() > 1 && writes.clone().any(|call| !self.is_kept_together(call)) {
+                return Some("several processes write more than is kept together".to_owned());
+            }
+        }
+        None
+    }
+
+    fn is_kept_together(&self, call: &Call<'_>) -> bool {
+        let length = match call.operation {
+            Operation::Write(write) => length(write.text.as_ref(), write.size),
+            Operation::Fill(fill) => fill.size.unwrap_or(1),
+            _ => return true,
+        };
+        self.is_pipe && length <= PIPE_BUF_LEAST
+    }
+
+    fn model(&self, trace: &Trace<'_>) -> Stream {
+        let mechanism = self.plan.channels[self.index].mechanism;
+        let name = self.plan.channels[self.index].name.as_str();
+        let forks = self.plan.processes.iter().any(|process| process.forked_by.is_some());
+        let opens = trace.calls.iter().any(|call| matches!(call.operation, Operation::Open(_)));
+        let travels = self.plan.story.iter().any(|line| match &line.action {
+            PlanAction::Do { operation, .. } => operation.handle() == Some(name),
+            _ => false,
+        });
+        let mut writers = [BTreeSet::new(), BTreeSet::new()];
+        for (process, planned) in self.plan.processes.iter().enumerate() {
+            for (_, end) in planned.holds.iter().filter(|(channel, _)| *channel == self.index) {
+                match end {
+                    HeldEnd::Write | HeldEnd::Both | HeldEnd::Second => writers[0].insert(process),
+                    HeldEnd::First => writers[1].insert(process),
+                    HeldEnd::Read | HeldEnd::Nothing => false,
+                };
+            }
+        }
+        Stream {
+            writers: (!forks && !opens && !travels).then_some(writers),
+            has_end: mechanism.has(Feature::End),
+            deferred: mechanism.has(Feature::Deferred),
+            two_way: self.two_way,
+        }
+    }
+
+    fn actions(&self, trace: &Trace<'_>, call: &Call<'_>) -> Result<Known<Action>, String> {
+        let errno = match call.outcome {
+            Some(Outcome::Failed(errno)) => Some(errno.name()),
+            _ => None,
+        };
+        let (process, to) = (call.process, self.end_of(call.process));
+        let toward = self.reader_of(process);
+        let actions = match (call.operation, call.outcome, errno) {
+            (Operation::Write(write), outcome @ (None | Some(Outcome::Count(_))), _) => {
+                let whole = length(write.text.as_ref(), write.size);
+                let written = if let Some(Outcome::Count(count)) = outcome { (*count).min(whole) } else { whole };
+                let actions = self.appended(trace, call, write.text.as_deref(), written);
+                return Ok(if outcome.is_some() { Known::All(actions) } else { Known::Some(actions) });
+            }
+            (Operation::Write(_) | Operation::Fill(_), Some(_), Some("EAGAIN")) => vec![Action::Full { to: toward }],
+            (Operation::Fill(fill), Some(Outcome::Count(count)), _) => {
+                let mut actions = self.filled(trace, call, fill.size.unwrap_or(1).max(1), *count);
+                actions.push(Action::Full { to: toward });
+                actions
+            }
+            (Operation::Read(read), Some(Outcome::Received(received)), _) => {
+                let mut actions: Vec<Action> =
+                    received.pieces.iter().map(|piece| taken(piece, to, read.peek)).collect();
+                if received.ended {
+                    actions.push(Action::End { to });
+                } else if read.until.is_some() && received.failed.is_none() {
+                    actions.push(Action::Nothing { to });
+                }
+                actions
+            }
+            (Operation::Read(_), Some(_), Some("EAGAIN")) => vec![Action::Nothing { to }],
+            (Operation::Read(_), None, _) => {
+                // It may have taken bytes before its process died, and what those were nobody knows.
+                let dies = self.plan.is_story();
+                return if dies { Ok(Known::Some(Vec::new())) } else { Err("a read did not return".to_owned()) };
+            }
+            (Operation::Close(close), Some(_), None) if close.end != Some(End::Read) => {
+                vec![Action::CloseToWrite { process, to: toward }]
+            }
+            (Operation::Shutdown(shutdown), Some(_), None) if shutdown.direction == Direction::Write => {
+                vec![Action::Shutdown { to: toward }]
+            }
+            (Operation::Close(_) | Operation::Poll(_) | Operation::EpollAdd(_) | Operation::SetNonblocking(_), ..)
+            | (_, _, Some(_)) => Vec::new(),
+            (operation, ..) => return Err(format!("its model does not know this `{}`", operation.name())),
+        };
+        Ok(Known::All(actions))
+    }
+
+    /// What a write puts into the stream: in one, where that is promised, otherwise in as many parts as it was read in.
+    fn appended(&self, trace: &Trace<'_>, call: &Call<'_>, text: Option<&str>, written: u64) -> Vec<Action> {
+        let to = self.reader_of(call.process);
+        if let Some(text) = text {
+            let bytes = &text.as_bytes()[..usize::try_from(written).unwrap_or(usize::MAX).min(text.len())];
+            if self.is_pipe {
+                return vec![Action::Append { to, bytes: Bytes::Text(bytes.to_vec()) }];
+            }
+            return bytes.iter().map(|byte| Action::Append { to, bytes: Bytes::Text(vec![*byte]) }).collect();
+        }
+        let from = self.plan.processes[call.process].number;
+        self.stamped_parts(trace, from, call.message, written, self.is_kept_together(call))
+            .into_iter()
+            .map(|run| Action::Append { to, bytes: Bytes::Stamped(run) })
+            .collect()
+    }
+
+    fn filled(&self, trace: &Trace<'_>, call: &Call<'_>, size: u64, count: u64) -> Vec<Action> {
+        let to = self.reader_of(call.process);
+        let from = self.plan.processes[call.process].number;
+        let mut actions = Vec::new();
+        let mut left = count;
+        let mut message = call.message;
+        while left > 0 {
+            let bytes = left.min(size);
+            let parts = self.stamped_parts(trace, from, message, bytes, self.is_kept_together(call));
+            actions.extend(parts.into_iter().map(|run| Action::Append { to, bytes: Bytes::Stamped(run) }));
+            message += 1;
+            left -= bytes;
+        }
+        actions
+    }
+
+    /// The parts of a stamped write, cut where reads cut it.
+    fn stamped_parts(&self, trace: &Trace<'_>, from: u8, message: u32, written: u64, together: bool) -> Vec<Run> {
+        let written = u32::try_from(written).unwrap_or(u32::MAX);
+        let mut cuts = BTreeSet::from([0, written]);
+        if !together {
+            let pieces = trace.calls.iter().filter_map(|call| match call.outcome {
+                Some(Outcome::Received(received)) => Some(&received.pieces),
+                _ => None,
+            });
+            for piece in pieces.flatten() {
+                let Data::Runs(runs) = &piece.data else { continue };
+                for run in runs.iter().filter(|run| run.from == from && run.message == message) {
+                    cuts.extend(
+                        [run.offset, run.offset.saturating_add(run.length)].into_iter().filter(|cut| *cut < written),
+                    );
+                }
+            }
+        }
+        let cuts: Vec<u32> = cuts.into_iter().collect();
+        cuts.windows(2).map(|cut| Run { from, message, offset: cut[0], length: cut[1] - cut[0] }).collect()
+    }
+}
+
+fn length(text: Option<&String>, size: Option<u64>) -> u64 {
+    size.unwrap_or_else(|| text.map_or(0, |text| text.len() as u64))
+}
+
+fn taken(piece: &Piece, to: usize, peek: bool) -> Action {
+    let bytes = match &piece.data {
+        Data::Text(text) => vec![Bytes::Text(text.as_bytes().to_vec())],
+        Data::Runs(runs) if runs.iter().any(|run| run.from == 0) => {
+            return Action::Spoiled(Anomaly::Corrupted, "bytes that somebody wrote".to_owned());
+        }
+        Data::Runs(runs) => runs.iter().copied().map(Bytes::Stamped).collect(),
+        Data::Hex(_) => return Action::Spoiled(Anomaly::Corrupted, "a text".to_owned()),
+    };
+    Action::Take { to, bytes, peek }
+}
+
+/// Puts bytes behind others, as one where they go on.
+fn append(content: &mut Vec<Bytes>, new: &Bytes) {
+    match (content.last_mut(), new) {
+        (_, Bytes::Text(more)) if more.is_empty() => {}
+        (Some(Bytes::Text(text)), Bytes::Text(more)) => text.extend_from_slice(more),
+        (Some(Bytes::Stamped(run)), Bytes::Stamped(more))
+            if run.from == more.from && run.message == more.message && run.offset + run.length == more.offset =>
+        {
+            run.length += more.length;
+        }
+        _ => content.push(new.clone()),
+    }
+}
+
+/// Takes bytes from the front, if they are there.
+fn take(content: &mut Vec<Bytes>, wanted: &Bytes) -> bool {
+    match (content.first_mut(), wanted) {
+        (_, Bytes::Text(wanted)) if wanted.is_empty() => true,
+        (Some(Bytes::Text(text)), Bytes::Text(wanted)) if text.starts_with(wanted) => {
+            text.drain(..wanted.len());
+            if text.is_empty() {
+                content.remove(0);
+            }
+            true
+        }
+        (Some(Bytes::Stamped(run)), Bytes::Stamped(wanted))
+            if run.from == wanted.from
+                && run.message == wanted.message
+                && run.offset == wanted.offset
+                && run.length >= wanted.length =>
+        {
+            run.offset += wanted.length;
+            run.length -= wanted.length;
+            if run.length == 0 {
+                content.remove(0);
+            }
+            true
+        }
+        _ => false,
+    }
+}
+
+impl Model for Stream {
+    type State = State;
+    type Action = Action;
+
+    fn start(&self) -> State {
+        State { content: [Vec::new(), Vec::new()], writers: self.writers.clone().unwrap_or_default() }
+    }
+
+    fn apply(&self, state: &State, _: usize, action: &Action) -> Vec<State> {
+        let mut next = state.clone();
+        let allowed = match action {
+            Action::Append { to, bytes } => {
+                append(&mut next.content[*to], bytes);
+                true
+            }
+            Action::Take { to, bytes, peek } => {
+                let all = bytes.iter().all(|bytes| take(&mut next.content[*to], bytes));
+                if *peek {
+                    next = state.clone();
+                }
+                all
+            }
+            Action::Spoiled(..) => false,
+            Action::Nothing { to } => self.deferred || state.content[*to].is_empty(),
+            Action::Full { to } => self.deferred || !state.content[*to].is_empty(),
+            Action::End { to } => {
+                let nobody = self.writers.is_none() || state.writers[*to].is_empty();
+                nobody && state.content[*to].is_empty()
+            }
+            Action::CloseToWrite { process, to } => {
+                next.writers[*to].remove(process);
+                true
+            }
+            Action::Shutdown { to } => {
+                next.writers[*to].clear();
+                true
+            }
+        };
+        if allowed { vec![next] } else { Vec::new() }
+    }
+
+    fn may_sleep(&self, state: &State, _: usize, call: &Call<'_>, _: usize) -> bool {
+        let ends: &[usize] = if self.two_way { &[0, 1] } else { &[0] };
+        let ended = |to: usize| self.has_end && self.writers.is_some() && state.writers[to].is_empty();
+        match call.operation {
+            _ if self.deferred => true,
+            Operation::Read(_) => ends.iter().any(|to| state.content[*to].is_empty() && !ended(*to)),
+            Operation::Write(_) => ends.iter().any(|to| !state.content[*to].is_empty()),
+            _ => true,
+        }
+    }
+
+    fn dead(&self, state: &State, process: usize) -> Vec<State> {
+        let mut next = state.clone();
+        for writers in &mut next.writers {
+            writers.remove(&process);
+        }
+        vec![next]
+    }
+
+    fn explain(&self, states: &[State], _: usize, action: &Action) -> (Anomaly, String) {
+        match action {
+            Action::Spoiled(anomaly, expected) => (*anomaly, expected.clone()),
+            Action::Take { to, bytes, .. } => explain_take(states, *to, bytes),
+            Action::Nothing { to } => (Anomaly::Lost, front(states, *to)),
+            Action::End { to } => {
+                let empty = states.iter().any(|state| state.content[*to].is_empty());
+                let allowed = if empty { "it to wait: somebody may yet write".to_owned() } else { front(states, *to) };
+                (if empty { Anomaly::WrongValue } else { Anomaly::Lost }, allowed)
+            }
+            _ => (Anomaly::WrongError, "it to be taken: there is room".to_owned()),
+        }
+    }
+
+    fn describe(&self, state: &State) -> String {
+        if state.content.iter().all(Vec::is_empty) { "nothing is there" } else { "bytes are there" }.to_owned()
+    }
+}
+
+/// What is there to be read first, as a person would say it.
+fn front(states: &[State], to: usize) -> String {
+    let texts: BTreeSet<String> = states
+        .iter()
+        .map(|state| match state.content[to].first() {
+            None => "nothing".to_owned(),
+            Some(Bytes::Text(text)) => format!("`{}`", String::from_utf8_lossy(text)),
+            Some(Bytes::Stamped(run)) => {
+                format!("message {} of process {} from byte {}", run.message, run.from, run.offset)
+            }
+        })
+        .collect();
+    texts.into_iter().collect::<Vec<_>>().join(", or ")
+}
+
+fn explain_take(states: &[State], to: usize, bytes: &[Bytes]) -> (Anomaly, String) {
+    let allowed = front(states, to);
+    let anomaly = |state: &State| {
+        let mut content = state.content[to].clone();
+        let wrong = bytes.iter().find(|bytes| !take(&mut content, bytes))?;
+        Some(match wrong {
+            Bytes::Stamped(run) => {
+                let same = |bytes: &&Bytes| matches!(bytes, Bytes::Stamped(known) if known.from == run.from && known.message == run.message);
+                match content.iter().find(same) {
+                    None => Anomaly::Duplicated,
+                    Some(_) if content.first().is_some_and(|first| !same(&first)) => Anomaly::Reordered,
+                    Some(_) => Anomaly::Lost,
+                }
+            }
+            Bytes::Text(text) => match content.first() {
+                None => Anomaly::Duplicated,
+                Some(Bytes::Text(known)) if known.windows(text.len()).any(|part| part == text.as_slice()) => {
+                    Anomaly::Lost
+                }
+                Some(_) => Anomaly::Corrupted,
+            },
+        })
+    };
+    (states.iter().find_map(anomaly).unwrap_or(Anomaly::Corrupted), allowed)
+}
