@@ -9,9 +9,12 @@
 //! Models are always on. What a model does not know ends its judgement of that channel, and says so; it never guesses.
 
 mod barrier;
+#[cfg(test)]
+mod brute;
 mod check;
 mod counter;
 mod lock;
+pub mod long_queue;
 mod memory;
 mod queue;
 mod semaphore_set;

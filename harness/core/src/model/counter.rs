@@ -17,7 +17,7 @@ struct Counter {
     max: u64,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 enum Action {
     /// One is taken.
     Take,
@@ -126,4 +126,30 @@ fn values(states: &[u64]) -> String {
     values.sort_unstable();
     values.dedup();
     values.iter().map(u64::to_string).collect::<Vec<_>>().join(" or ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Action, Counter};
+    use crate::model::brute;
+    use proptest::prelude::*;
+
+    fn action() -> impl Strategy<Value = Action> {
+        prop_oneof![
+            Just(Action::Take),
+            (1_u64..3).prop_map(Action::Add),
+            Just(Action::IsZero),
+            (1_u64..4).prop_map(Action::IsFull),
+            (0_u64..4).prop_map(Action::Is),
+            (1_u64..4).prop_map(Action::TakeAll),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn the_checker_agrees_with_brute_force(calls in brute::calls(action(), 7), initial in 0_u64..2) {
+            let model = Counter { initial, max: 3 };
+            prop_assert_eq!(brute::accepts(&model, &calls), brute::some_order_is_allowed(&model, &calls));
+        }
+    }
 }

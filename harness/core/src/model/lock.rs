@@ -56,7 +56,7 @@ struct State {
     health: Health,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 enum Action {
     Acquire {
         bytes: Bytes,
@@ -305,6 +305,40 @@ impl Model for Lock {
             Health::Orphaned => "its owner died".to_owned(),
             Health::Doubtful => format!("{held}, its owner before died"),
             Health::NotRecoverable => "it is not recoverable".to_owned(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Action, Kind, Lock};
+    use crate::model::brute;
+    use proptest::prelude::*;
+
+    fn action() -> impl Strategy<Value = Action> {
+        let bytes = || prop_oneof![Just((0_u64, u64::MAX)), Just((0, 4)), Just((3, 7))];
+        prop_oneof![
+            (bytes(), any::<bool>()).prop_map(|(bytes, exclusive)| Action::Acquire { bytes, exclusive }),
+            bytes().prop_map(Action::Release),
+            (bytes(), any::<bool>()).prop_map(|(bytes, exclusive)| Action::Busy { bytes, exclusive }),
+            Just(Action::Close),
+        ]
+    }
+
+    fn kind() -> impl Strategy<Value = Kind> {
+        prop_oneof![
+            Just(Kind::Mutex { recursive: false, robust: false }),
+            Just(Kind::Mutex { recursive: true, robust: false }),
+            Just(Kind::ReadWrite),
+            Just(Kind::File { gives_up_first: false }),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn the_checker_agrees_with_brute_force(calls in brute::calls(action(), 6), kind in kind()) {
+            let model = Lock { kind };
+            prop_assert_eq!(brute::accepts(&model, &calls), brute::some_order_is_allowed(&model, &calls));
         }
     }
 }

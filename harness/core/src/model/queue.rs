@@ -6,7 +6,10 @@
 //! while there is no room. A datagram of UDP may be lost and may overtake others (RFC 768), but is neither torn nor doubled on
 //! the loopback interface. The end of a connection is reported once nobody can send and all is received.
 
-use super::{Call, Known, Model, Said, Trace, check};
+use super::{
+    Call, Known, Model, Said, Trace, Violation, check,
+    long_queue::{self, Found, Interval, Passage},
+};
 use crate::{
     Plan,
     finding::Anomaly,
@@ -22,6 +25,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// Bytes that are one packet of a pipe on every system: the least that `PIPE_BUF` may be.
 const PACKET_LEAST: u64 = 512;
+
+/// Histories of more calls than this are judged by patterns.
+const LONG: usize = 400;
 
 /// In which order messages are received.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,7 +63,7 @@ enum Selector {
     Except(u64),
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 enum Action {
     Put(usize),
     /// One of these is taken, or looked at.
@@ -127,9 +133,76 @@ pub(super) fn judge(plan: &Plan, index: usize, trace: &Trace<'_>) -> Said {
         return Said::Undecided("a pipe splits what is longer than a packet".to_owned());
     }
     match translation.actions(trace) {
+        Ok((model, actions)) if trace.calls.len() > LONG => {
+            by_patterns(&model, trace, &actions).unwrap_or_else(|| check(&model, trace, &actions))
+        }
         Ok((model, actions)) => check(&model, trace, &actions),
         Err(why) => Said::Undecided(why),
     }
+}
+
+/// Judges a long history by the patterns that no correct one has; `None` where it has more in it than sends and receives of
+/// distinct messages.
+fn by_patterns(model: &Queue, trace: &Trace<'_>, actions: &[Known<Action>]) -> Option<Said> {
+    if !matches!(model.discipline, Discipline::Arrival | Discipline::Priority) {
+        return None;
+    }
+    let mut sends: Vec<Option<usize>> = vec![None; model.messages.len()];
+    let mut receives: Vec<Option<usize>> = vec![None; model.messages.len()];
+    let mut empty = Vec::new();
+    let interval = |call: usize| Interval { began: trace.calls[call].began, ended: trace.calls[call].ended };
+    for (call, known) in actions.iter().enumerate() {
+        let (Known::All(known) | Known::Some(known)) = known;
+        match (known.as_slice(), trace.calls[call].outcome.is_some()) {
+            ([], _) => {}
+            ([Action::Put(message)], _) => sends[*message] = Some(call),
+            ([Action::Take { any_of, selector: Selector::Any, peek: false, .. }], true) if any_of.len() == 1 => {
+                if receives[any_of[0]].replace(call).is_some() {
+                    return Some(Said::Violated(shown(trace, call, Anomaly::Duplicated)));
+                }
+            }
+            ([Action::Nothing { selector: Selector::Any, .. }], true) => empty.push(interval(call)),
+            _ => return None,
+        }
+    }
+    if model.messages.iter().any(|message| message.to != 0) {
+        return None;
+    }
+    let passages: Vec<Passage> = model
+        .messages
+        .iter()
+        .enumerate()
+        .map(|(index, message)| {
+            Some(Passage {
+                priority: message.priority,
+                sent: interval(sends[index]?),
+                received: receives[index].map(interval),
+            })
+        })
+        .collect::<Option<_>>()?;
+    let found = match model.discipline {
+        Discipline::Arrival => long_queue::by_arrival(&passages, &empty),
+        _ => long_queue::by_priority(&passages),
+    };
+    Some(match found {
+        Found::Nothing => Said::Allowed,
+        Found::TooWide => Said::Undecided("too many calls overlap".to_owned()),
+        Found::Wrong(anomaly, message) => {
+            let call = receives[message].or(sends[message])?;
+            Said::Violated(shown(trace, call, anomaly))
+        }
+    })
+}
+
+fn shown(trace: &Trace<'_>, call: usize, anomaly: Anomaly) -> Violation {
+    let Call { process, step, event, .. } = trace.calls[call];
+    let allowed = match anomaly {
+        Anomaly::Duplicated => "each message once",
+        Anomaly::Lost => "this message, which waited while a receive found nothing",
+        Anomaly::Phantom => "a message that had been sent",
+        _ => "this message before others that were sent or received",
+    };
+    Violation { anomaly, process, step, event, allowed: allowed.to_owned(), slept: false }
 }
 
 /// How calls become actions.
@@ -566,6 +639,156 @@ impl Queue {
         match text {
             Some(text) => format!("`{text}`"),
             None => format!("message {number} of process {from}"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Action, Discipline, Found, Interval, Message, Passage, Queue, Selector, long_queue};
+    use crate::model::brute::{self, Done};
+    use proptest::prelude::*;
+
+    /// Five messages of two priorities and types.
+    fn queue(discipline: Discipline, capacity: Option<usize>) -> Queue {
+        let message = |number: u32| Message {
+            from: 1,
+            number,
+            length: 8,
+            text: None,
+            priority: if discipline == Discipline::Priority { u64::from(number % 2) } else { 0 },
+            kind: if discipline == Discipline::Type { u64::from(number % 2 + 1) } else { 1 },
+            to: 0,
+            received: None,
+        };
+        let messages = (0..5).map(message).collect();
+        Queue { discipline, capacity, messages, senders: None, has_end: false, deferred: false }
+    }
+
+    fn action() -> impl Strategy<Value = Action> {
+        let selector = || {
+            prop_oneof![
+                Just(Selector::Any),
+                Just(Selector::Kind(1)),
+                Just(Selector::UpTo(2)),
+                Just(Selector::Except(1))
+            ]
+        };
+        prop_oneof![
+            3 => (0_usize..5).prop_map(Action::Put),
+            3 => (0_usize..5, selector())
+                .prop_map(|(message, selector)| Action::Take { any_of: vec![message], to: 0, selector, peek: false }),
+            1 => selector().prop_map(|selector| Action::Nothing { to: 0, selector }),
+            1 => (0_u64..4).prop_map(Action::Count),
+        ]
+    }
+
+    /// What the long way says; `None` where it does not apply.
+    fn long(calls: &[Done<Action>], model: &Queue) -> Option<bool> {
+        let interval = |call: &Done<Action>| Interval { began: call.began, ended: call.ended };
+        let mut passages = Vec::new();
+        let mut empty = Vec::new();
+        for call in calls {
+            match &call.actions[0] {
+                Action::Put(message) => {
+                    let received = calls.iter().find_map(|call| match &call.actions[0] {
+                        Action::Take { any_of, .. } if any_of[0] == *message => Some(interval(call)),
+                        _ => None,
+                    });
+                    let priority = model.messages[*message].priority;
+                    passages.push(Passage { priority, sent: interval(call), received });
+                }
+                Action::Take { any_of, .. } => {
+                    calls
+                        .iter()
+                        .find(|call| matches!(call.actions[0], Action::Put(message) if message == any_of[0]))?;
+                }
+                Action::Nothing { .. } if model.discipline == Discipline::Arrival => empty.push(interval(call)),
+                _ => return None,
+            }
+        }
+        let found = match model.discipline {
+            Discipline::Arrival => long_queue::by_arrival(&passages, &empty),
+            _ => long_queue::by_priority(&passages),
+        };
+        Some(found == Found::Nothing)
+    }
+
+    fn plain() -> impl Strategy<Value = Action> {
+        let take = |message: usize| Action::Take { any_of: vec![message], to: 0, selector: Selector::Any, peek: false };
+        prop_oneof![
+            4 => (0_usize..5).prop_map(Action::Put),
+            4 => (0_usize..5).prop_map(take),
+            1 => Just(Action::Nothing { to: 0, selector: Selector::Any }),
+        ]
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(5000))]
+        #[test]
+        fn the_long_way_agrees_with_brute_force(
+            calls in brute::calls(plain(), 10).prop_map(once),
+            by_priority in any::<bool>(),
+        ) {
+            let mut model = queue(if by_priority { Discipline::Priority } else { Discipline::Arrival }, None);
+            for (message, priority) in model.messages.iter_mut().zip([2, 4, 1, 3, 0]) {
+                message.priority = if by_priority { priority } else { 0 };
+            }
+            if let Some(found) = long(&calls, &model) {
+                prop_assert_eq!(found, brute::some_order_is_allowed(&model, &calls));
+            }
+        }
+
+        #[test]
+        fn with_equal_priorities_the_long_way_convicts_no_innocent(calls in brute::calls(plain(), 10).prop_map(once)) {
+            let model = queue(Discipline::Priority, None);
+            if long(&calls, &model) == Some(false) {
+                prop_assert!(!brute::some_order_is_allowed(&model, &calls));
+            }
+        }
+    }
+
+    /// Each message is put and taken at most once, as in a history.
+    fn once(calls: Vec<Done<Action>>) -> Vec<Done<Action>> {
+        let (mut put, mut taken) = ([false; 5], [false; 5]);
+        calls
+            .into_iter()
+            .filter(|call| match &call.actions[0] {
+                Action::Put(message) => !std::mem::replace(&mut put[*message], true),
+                Action::Take { any_of, .. } => !std::mem::replace(&mut taken[any_of[0]], true),
+                _ => true,
+            })
+            .collect()
+    }
+
+    fn discipline() -> impl Strategy<Value = Discipline> {
+        prop_oneof![
+            Just(Discipline::Arrival),
+            Just(Discipline::Priority),
+            Just(Discipline::Type),
+            Just(Discipline::Lossy)
+        ]
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(1000))]
+        #[test]
+        fn the_checker_agrees_with_brute_force(
+            calls in brute::calls(action(), 8).prop_map(once),
+            discipline in discipline(),
+            capacity in prop_oneof![Just(None), Just(Some(2))],
+        ) {
+            let plain = queue(discipline, capacity);
+            let expected = brute::some_order_is_allowed(&plain, &calls);
+            prop_assert_eq!(brute::accepts(&plain, &calls), expected);
+            // What is known of later receives only prunes what cannot lead to them.
+            let mut informed = queue(discipline, capacity);
+            for call in &calls {
+                if let Action::Take { any_of, .. } = &call.actions[0] {
+                    informed.messages[any_of[0]].received = Some((call.began, call.ended));
+                }
+            }
+            prop_assert_eq!(brute::accepts(&informed, &calls), expected);
         }
     }
 }

@@ -26,7 +26,7 @@ struct State {
     woken: BTreeSet<usize>,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 enum Action {
     /// Registers; a futex only if the word is as expected.
     Register(u64),
@@ -210,6 +210,33 @@ impl Model for Wake {
             (true, Some(_)) => format!("the mutex is held, {counts}"),
             (true, None) => format!("the mutex is free, {counts}"),
             (false, _) => format!("the word is {word}, {counts}"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Action, Wake};
+    use crate::model::brute;
+    use proptest::prelude::*;
+
+    fn action() -> impl Strategy<Value = Action> {
+        prop_oneof![
+            (0_u64..2).prop_map(Action::Store),
+            (0_u64..2).prop_map(Action::Load),
+            (0_u64..2).prop_map(Action::Register),
+            (0_u64..2).prop_map(Action::Differs),
+            Just(Action::Wake),
+            Just(Action::GiveUp),
+            (0_u64..3, 0_u64..3).prop_map(|(most, woken)| Action::Count { most, woken }),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn the_checker_agrees_with_brute_force(calls in brute::calls(action(), 6)) {
+            let model = Wake { has_mutex: false, initial: 0 };
+            prop_assert_eq!(brute::accepts(&model, &calls), brute::some_order_is_allowed(&model, &calls));
         }
     }
 }
