@@ -1,7 +1,7 @@
 //! `never` and `seen`: litmus outcomes over named results of one run.
 
 use super::{Said, broken};
-use crate::{History, Plan, finding::Anomaly, judge::results::named_results};
+use crate::{Event, History, Plan, finding::Anomaly, judge::results::named_results, wire::Outcome};
 use std::collections::BTreeMap;
 
 /// Broken where the results are seen together.
@@ -28,10 +28,21 @@ fn together(plan: &Plan, named: &BTreeMap<String, u64>, history: &History) -> Op
     let mut events = Vec::new();
     for (name, value) in named {
         let (got, event) = results.get(name)?;
-        all &= *got == value.to_string();
+        all &= *got == value.to_string() || signal_value(history, *event) == Some(*value);
         events.push(*event);
     }
     Some((all, events))
+}
+
+/// The value that came with a signal: what a step that accepts one is compared by.
+fn signal_value(history: &History, event: usize) -> Option<u64> {
+    match history.events.get(event)? {
+        Event::Returned { outcome: Outcome::Signals(signals), .. } => match signals.as_slice() {
+            [signal] => signal.value,
+            _ => None,
+        },
+        _ => None,
+    }
 }
 
 fn text(named: &BTreeMap<String, u64>) -> String {
