@@ -74,8 +74,11 @@ pub(super) fn exec(process: &mut Process<'_>, step: u32, keep: &[String]) -> Res
         channels: Vec::new(),
     };
     let mut kept = vec![legacy.control];
+    // Signals have no descriptors, and are every program's.
+    let signals = process.channels.iter().filter(|(_, held)| held.mechanism() == Mechanism::Signal);
+    let keep: Vec<String> = signals.map(|(name, _)| name.clone()).chain(keep.iter().cloned()).collect();
     for name in keep {
-        let held = process.channels.get_mut(name);
+        let held = process.channels.get_mut(&name);
         let held = held.ok_or_else(|| Problem(format!("it was told to keep `{name}`, of which it holds nothing")))?;
         let open = |descriptor: Option<i32>| descriptor.filter(|number| *number >= 0);
         let (read, write) = (open(held.descriptor(0, End::Read)), open(held.descriptor(0, End::Write)));
@@ -87,7 +90,7 @@ pub(super) fn exec(process: &mut Process<'_>, step: u32, keep: &[String]) -> Res
         };
         kept.extend([read, write].into_iter().flatten());
         let (mechanism, stamped, sent) = (held.mechanism(), held.is_stamped(), held.sent());
-        legacy.channels.push(KeptChannel { name: name.clone(), mechanism, stamped, sent, read, write });
+        legacy.channels.push(KeptChannel { name, mechanism, stamped, sent, read, write });
     }
     let text = serde_json::to_string(&legacy).map_err(|error| Problem(format!("cannot exec: {error}")))?;
     let failed = || -> Result<Errno, Errno> {

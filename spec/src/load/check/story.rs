@@ -54,7 +54,7 @@ pub(super) fn check(scenario: &Scenario, lines: &[Line], complaints: &mut Vec<Co
                     complaints.push(complaint::still_blocked(line.span, process, name));
                 }
                 if let (Some(kept), Some(channel)) = (kept.get(process), channel)
-                    && (!kept.contains(channel) || is_lock(scenario, channel))
+                    && !is_held_after_exec(scenario, channel, kept)
                 {
                     complaints.push(complaint::lost_by_exec(line.span, process, channel));
                 }
@@ -105,7 +105,12 @@ fn check_kept(scenario: &Scenario, line: &Line, kept: &[String], complaints: &mu
     }
 }
 
-/// A lock that was kept is held still, but the new program has no part in it.
-fn is_lock(scenario: &Scenario, channel: &str) -> bool {
-    scenario.channels.get(channel).is_some_and(|channel| channel.is == Ability::Lock)
+/// Whether a program that an exec started can use a channel. A lock that was kept is held still, but the new program has no part
+/// in it; signals are every program's.
+fn is_held_after_exec(scenario: &Scenario, name: &str, kept: &[String]) -> bool {
+    match scenario.channels.get(name).map(|channel| channel.is) {
+        Some(Ability::Lock) => false,
+        Some(Ability::Signals) => true,
+        _ => kept.iter().any(|kept| kept == name),
+    }
 }
