@@ -1,7 +1,7 @@
 //! The coverage of the corpus: mechanisms and properties counted, clauses and the scenarios that rest on them.
 
 use spec::{
-    Ability, Scenario,
+    Ability, Mechanism, Scenario,
     vocabulary::{MECHANISMS, MechanismRow, PROPERTIES},
 };
 use std::{
@@ -13,8 +13,8 @@ use std::{
 const NOTHING_TO_SAY: &[(&str, &[Ability], &str)] = &[
     (
         "ordering",
-        &[Ability::Memory, Ability::Counter, Ability::Lock],
-        "nothing passes through it that could be in order; who is woken first is left open by every clause",
+        &[Ability::Memory, Ability::Counter, Ability::Lock, Ability::Wake, Ability::Signals],
+        "nothing passes through it that could be in order; who is woken first is left open by every clause (the order of signals stands under `signals`)",
     ),
     (
         "boundaries",
@@ -52,6 +52,36 @@ const NOTHING_TO_SAY: &[(&str, &[Ability], &str)] = &[
         "its descriptors, where it has any, are neither polled nor passed by a scenario",
     ),
     ("blocking", &[Ability::Memory], "no call waits"),
+];
+
+/// Why a property says nothing about a mechanism, where others of its ability have it.
+const NOTHING_TO_SAY_OF: &[(&str, &[Mechanism], &str)] = &[
+    ("ordering", &[Mechanism::Udp, Mechanism::Udp6], "its datagrams may overtake each other"),
+    (
+        "priority",
+        &[
+            Mechanism::UnixDatagram,
+            Mechanism::UnixSeqpacket,
+            Mechanism::Udp,
+            Mechanism::Udp6,
+            Mechanism::PacketPipe,
+            Mechanism::ShmRing,
+        ],
+        "its messages have no priority",
+    ),
+    (
+        "capacity",
+        &[Mechanism::Udp, Mechanism::Udp6],
+        "what it has no room for is lost, and no clause says how much that is",
+    ),
+    ("capacity", &[Mechanism::Pty], "a kernel worker empties it, so that nothing proves that it is full"),
+    ("capacity", &[Mechanism::SysvSem], "the largest value of a semaphore stands under `limits`"),
+    ("handles", &[Mechanism::SysvMsg, Mechanism::ShmRing], "it is reached by no descriptor"),
+    (
+        "errors",
+        &[Mechanism::FutexLock, Mechanism::Barrier, Mechanism::Memfd, Mechanism::AnonymousMemory],
+        "its calls fail only for arguments that the language cannot state, or for what stands under `memory`",
+    ),
 ];
 
 /// The document.
@@ -114,7 +144,7 @@ fn empty_cells(scenarios: &[&Scenario]) -> String {
     for row in MECHANISMS {
         for (place, property) in PROPERTIES.iter().enumerate() {
             if count(scenarios, row, property) == 0 {
-                reasons.entry((place, why_empty(property, row.ability))).or_default().push(row.name);
+                reasons.entry((place, why_empty(property, row))).or_default().push(row.name);
             }
         }
     }
@@ -126,11 +156,16 @@ fn empty_cells(scenarios: &[&Scenario]) -> String {
     text
 }
 
-fn why_empty(property: &str, ability: Ability) -> &'static str {
-    NOTHING_TO_SAY
+fn why_empty(property: &str, row: &MechanismRow) -> &'static str {
+    let of_mechanism = NOTHING_TO_SAY_OF
         .iter()
-        .find(|(about, abilities, _)| *about == property && abilities.contains(&ability))
-        .map_or("not written yet", |(_, _, reason)| reason)
+        .find(|(about, mechanisms, _)| *about == property && mechanisms.contains(&row.mechanism))
+        .map(|(_, _, reason)| *reason);
+    let of_ability = NOTHING_TO_SAY
+        .iter()
+        .find(|(about, abilities, _)| *about == property && abilities.contains(&row.ability))
+        .map(|(_, _, reason)| *reason);
+    of_mechanism.or(of_ability).unwrap_or("not written yet")
 }
 
 fn by_clause<'s>(scenarios: &[&'s Scenario]) -> BTreeMap<&'s str, BTreeSet<&'s str>> {
@@ -145,9 +180,8 @@ fn by_clause<'s>(scenarios: &[&'s Scenario]) -> BTreeMap<&'s str, BTreeSet<&'s s
 
 #[cfg(test)]
 mod tests {
-    use super::{markdown, why_empty};
+    use super::{MECHANISMS, Mechanism, markdown, why_empty};
     use crate::samples;
-    use spec::Ability;
 
     #[test]
     fn a_clause_leads_to_its_scenarios_and_back() {
@@ -163,7 +197,9 @@ mod tests {
 
     #[test]
     fn an_empty_cell_has_its_reason_or_says_that_it_is_to_be_filled() {
-        assert_eq!(why_empty("blocking", Ability::Memory), "no call waits");
-        assert_eq!(why_empty("crash", Ability::Queue), "not written yet");
+        let row = |mechanism: Mechanism| MECHANISMS.iter().find(|row| row.mechanism == mechanism).unwrap();
+        assert_eq!(why_empty("blocking", row(Mechanism::Memfd)), "no call waits");
+        assert_eq!(why_empty("priority", row(Mechanism::ShmRing)), "its messages have no priority");
+        assert_eq!(why_empty("crash", row(Mechanism::ShmRing)), "not written yet");
     }
 }

@@ -8,7 +8,7 @@
 //! Where several processes read stamped bytes of one stream, or where long writes of several may be mixed, the stamps alone do not
 //! say which byte is which: the claims of a scenario judge that, this model does not.
 
-use super::{Call, Known, Model, Said, Trace, check};
+use super::{Call, Known, Mark, Model, Said, Trace, check};
 use crate::{
     Plan,
     finding::Anomaly,
@@ -82,6 +82,11 @@ pub(super) fn judge(plan: &Plan, index: usize, trace: &Trace<'_>) -> Said {
     let channel = &plan.channels[index];
     if plan.attach == Attach::ByName && channel.options.made_of.is_none() {
         return Said::Undecided("processes open it themselves".to_owned());
+    }
+    let ends = |mark: &Mark| matches!(mark, Mark::Dead(_));
+    let closes = |call: &Call<'_>| matches!(call.operation, Operation::Close(_));
+    if channel.mechanism == Mechanism::Pty && (trace.marks.iter().any(ends) || trace.calls.iter().any(closes)) {
+        return Said::Undecided("a terminal that hangs up may drop what is there".to_owned());
     }
     let translation = Translation::of(plan, index);
     if let Some(why) = translation.is_beyond(trace) {
