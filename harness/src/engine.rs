@@ -10,6 +10,7 @@ use crate::{
     lane::{Grounds, Lane},
 };
 use harness_core::{History, Plan, wire::Refused};
+use spec::scenario::Orders;
 
 /// How the running of a plan came out.
 #[derive(Debug)]
@@ -32,6 +33,8 @@ pub(crate) fn run(
 ) -> Result<Ran, Fault> {
     if plan.is_story() {
         story::run(grounds, lane, plan, on_history)
+    } else if plan.orders == Orders::Every {
+        story::run_every_order(grounds, lane, plan, on_history)
     } else {
         free::run(grounds, lane, plan, on_history)
     }

@@ -13,8 +13,8 @@ use spec::{
         Poll, Post, Read, Receive, Resize, Send, SendHandle, Setrlimit, Sigqueue, Store, Unlock, Value, WaitOn, Write,
     },
     scenario::{
-        Action, Attach, Body, Channel, Claim, Control, Elsewhere, Ending, Expect, Expected, Line, Need, Parts, Process,
-        Step,
+        Action, Attach, Body, Channel, Claim, Control, Elsewhere, Ending, Expect, Expected, Line, Need, Orders, Parts,
+        Process, Step,
     },
 };
 use std::{collections::BTreeMap, sync::Arc};
@@ -148,6 +148,21 @@ fn make(
         Body::Processes { processes, .. } => builder.free(processes)?,
     }
     let processes = builder.processes;
+    let orders = match &scenario.body {
+        Body::Processes { orders, .. } => *orders,
+        Body::Story(_) => Orders::Free,
+    };
+    let lengths: Vec<usize> = processes.iter().map(|process| process.steps.len()).collect();
+    if orders == Orders::Every && crate::orders::count(&lengths) > crate::orders::MAX {
+        return Err(skip(
+            SkipClass::Unsupported,
+            format!(
+                "its steps have {} orders, and at most {} are run",
+                crate::orders::count(&lengths),
+                crate::orders::MAX
+            ),
+        ));
+    }
     if processes.len() > PROCESSES_MAX {
         return Err(skip(
             SkipClass::Unsupported,
@@ -173,6 +188,7 @@ fn make(
         story,
         runs: u32::try_from(runs.max(1)).unwrap_or(u32::MAX),
         race: scenario.runs.is_some(),
+        orders,
         claims,
         must_break: control.map(|control| control.breaks.clone()),
         expect_broken: elsewhere(scenario, mechanism, host)

@@ -12,10 +12,10 @@ mod tests;
 use crate::{
     History, Plan, describe,
     finding::{Anomaly, Finding, Judgement, OutcomeCount, Verdict},
-    model,
+    model, orders,
 };
 use claim::Said;
-use spec::scenario::{Claim, Grade, Span};
+use spec::scenario::{Claim, Grade, Orders, Span};
 use std::collections::BTreeMap;
 
 /// How many distinct outcomes of a race are kept.
@@ -102,11 +102,11 @@ impl<'p> Judge<'p> {
         }
         for (name, (text, _)) in results::named_results(plan, history) {
             // In a race a result is a part of the histogram; a name recorded with another value each time is no fact.
-            if !plan.race {
+            if !plan.race && plan.orders == Orders::Free {
                 self.recorded.insert(name, text);
             }
         }
-        if plan.race {
+        if plan.race || plan.orders == Orders::Every {
             let outcome = results::outcome_text(plan, history);
             if self.outcomes.len() < OUTCOMES_MAX || self.outcomes.contains_key(&outcome) {
                 *self.outcomes.entry(outcome).or_default() += 1;
@@ -117,6 +117,22 @@ impl<'p> Judge<'p> {
             self.evidence_is_broken = broke;
         }
         broke
+    }
+
+    /// Says how many orders were run, and which one it was that broke.
+    fn tell_of_orders(&self, findings: &mut [Finding]) {
+        if self.plan.orders != Orders::Every {
+            return;
+        }
+        let broken = self.evidence.as_ref().filter(|_| self.evidence_is_broken);
+        for finding in findings {
+            match (finding.verdict, broken) {
+                (Verdict::Broken, Some(history)) => {
+                    finding.notes.push(format!("the order that shows it:\n{}", orders::as_story(self.plan, history)));
+                }
+                _ => finding.notes.push(format!("in all {} orders of the steps", self.runs)),
+            }
+        }
     }
 
     /// What the models of the channels' mechanisms do not allow.
@@ -150,6 +166,7 @@ impl<'p> Judge<'p> {
         if self.runs == 0 {
             findings.insert(0, nothing_came());
         }
+        self.tell_of_orders(&mut findings);
         findings.sort_by_key(|finding| std::cmp::Reverse(weight(finding)));
         let mut outcomes: Vec<OutcomeCount> =
             self.outcomes.into_iter().map(|(outcome, count)| OutcomeCount { outcome, count }).collect();

@@ -6,6 +6,7 @@ pub mod finding;
 pub mod history;
 pub mod judge;
 pub mod model;
+pub mod orders;
 pub mod plan;
 pub mod stamp;
 pub mod wire;

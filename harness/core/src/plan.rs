@@ -4,7 +4,7 @@ use crate::wire::HeldEnd;
 use serde::{Deserialize, Serialize};
 use spec::{
     Mechanism, Operation,
-    scenario::{Attach, Channel, Claim, Expect, Grade, Source, Span},
+    scenario::{Attach, Channel, Claim, Expect, Grade, Orders, Source, Span},
     vocabulary::Feature,
 };
 use std::{collections::BTreeMap, sync::Arc};
@@ -36,6 +36,9 @@ pub struct Plan {
     pub runs: u32,
     /// Whether the file says `runs:`, even 1: then it is a race and takes processors of its own.
     pub race: bool,
+    /// Which orders of the steps are run.
+    #[serde(default)]
+    pub orders: Orders,
     /// What is claimed of the whole.
     pub claims: Vec<PlanClaim>,
     /// The claim that this plan has to break, where it is a control.

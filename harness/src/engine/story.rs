@@ -1,4 +1,4 @@
-//! Stories: one line after another, each begun when all processes are at rest.
+//! Stories: one line after another, each begun when all processes are at rest. And `orders: every`, which is many stories.
 
 use super::{
     Ran,
@@ -15,6 +15,7 @@ use crate::{
 use harness_core::{
     Event, History, Plan,
     history::Waiting,
+    orders::{self, Walk},
     plan::{PlanAction, PlanLine},
     wire::{Do, FromAgent, Outcome, ProcessEnding, ToAgent},
 };
@@ -40,6 +41,8 @@ enum Settled {
 
 struct Story<'p> {
     plan: &'p Plan,
+    /// The lines: of the story, or of the order that is run, as far as it is chosen.
+    lines: Vec<PlanLine>,
     team: Team,
     pending: Vec<Option<Pending>>,
     events: Vec<Event>,
@@ -64,53 +67,172 @@ pub(super) fn run(
     let processes = plan.processes.len();
     let mut story = Story {
         plan,
+        lines: plan.story.clone(),
         team,
         pending: (0..processes).map(|_| None).collect(),
         events: Vec::new(),
         deadline: clock::now() + grounds.config.scaled_ns(plan.within_ns),
-        everybody: plan.story.iter().any(sends_signals),
+        everybody: operations(plan).any(sends_signals),
         told_to_exit: vec![false; processes],
     };
     story.tell(grounds, lane)?;
-    let Story { team, events, .. } = story;
-    let leaked = team.close(grounds, lane)?;
-    if !leaked.is_empty() {
-        return Err(Fault::agent("the agent", format!("left behind: {}", leaked.join(", "))));
-    }
-    on_history(History { run: 0, events });
+    on_history(History { run: 0, events: story.close(grounds, lane)? });
     Ok(Ran::Through)
 }
 
-fn sends_signals(line: &PlanLine) -> bool {
+/// Runs every order of the steps of free processes, one after another.
+pub(super) fn run_every_order(
+    grounds: &Grounds,
+    lane: &mut Lane,
+    plan: &Plan,
+    on_history: &mut dyn FnMut(History) -> bool,
+) -> Result<Ran, Fault> {
+    let mut walk = Walk::default();
+    // A system that wakes now this waiter, now that one, could make the walk turn in circles.
+    for run in 0..u32::try_from(orders::MAX).unwrap_or(u32::MAX) {
+        let team = match Team::open(grounds, lane, plan, 1, &[])? {
+            Opening::Opened(team) => team,
+            Opening::Refused(refused) => return Ok(Ran::Refused(refused)),
+        };
+        let processes = plan.processes.len();
+        let mut story = Story {
+            plan,
+            lines: Vec::new(),
+            team,
+            pending: (0..processes).map(|_| None).collect(),
+            events: Vec::new(),
+            deadline: clock::now() + grounds.config.scaled_ns(plan.within_ns),
+            everybody: operations(plan).any(sends_signals),
+            told_to_exit: vec![false; processes],
+        };
+        let steps = story.tell_one_order(grounds, lane, &mut walk)?;
+        let events = story.close(grounds, lane)?;
+        let history = History { run, events: with_own_steps(events, &steps) };
+        if !on_history(history) || !walk.advance() {
+            break;
+        }
+    }
+    Ok(Ran::Through)
+}
+
+/// The events of an order, with the steps of the processes instead of lines.
+fn with_own_steps(events: Vec<Event>, steps: &[usize]) -> Vec<Event> {
+    events
+        .into_iter()
+        .map(|mut event| {
+            match &mut event {
+                Event::Began { step, .. } | Event::Returned { step, .. } | Event::Blocked { step, .. } => {
+                    *step = steps[*step];
+                }
+                Event::Stuck { waiting, .. } | Event::Overdue { waiting, .. } => {
+                    for waiting in waiting {
+                        waiting.step = steps[waiting.step];
+                    }
+                }
+                Event::Line { .. } | Event::Ended { .. } => {}
+            }
+            event
+        })
+        .collect()
+}
+
+/// All the operations of a plan.
+fn operations(plan: &Plan) -> impl Iterator<Item = &Operation<u64>> {
+    let of_lines = plan.story.iter().filter_map(|line| match &line.action {
+        PlanAction::Do { operation, .. } => Some(operation),
+        PlanAction::Resumes { .. } | PlanAction::Still { .. } => None,
+    });
+    of_lines.chain(plan.processes.iter().flat_map(|process| &process.steps).map(|step| &step.operation))
+}
+
+fn sends_signals(operation: &Operation<u64>) -> bool {
     matches!(
-        &line.action,
-        PlanAction::Do { operation: Operation::Kill(_) | Operation::Sigqueue(_) | Operation::Fork(_), .. }
+        operation,
+        Operation::Kill(_) | Operation::Sigqueue(_) | Operation::PidfdSendSignal(_) | Operation::Fork(_)
     )
 }
 
 impl Story<'_> {
     fn tell(&mut self, grounds: &Grounds, lane: &mut Lane) -> Result<(), Fault> {
-        for (index, line) in self.plan.story.iter().enumerate() {
-            self.events.push(Event::Line { line: index, at: clock::now() });
-            if !self.begin(grounds, index, line)? {
+        for index in 0..self.lines.len() {
+            if !self.tell_line(grounds, lane, index)? {
                 return Ok(());
             }
-            match self.settle(grounds, lane, line)? {
-                Settled::Rest(calls) => {
-                    if !self.conclude(index, line, &calls) {
-                        return Ok(());
-                    }
-                    self.adopt(grounds, lane, index, line)?;
+        }
+        self.events.push(Event::Line { line: self.lines.len(), at: clock::now() });
+        Ok(())
+    }
+
+    /// Tells one line. Returns whether the story can go on.
+    fn tell_line(&mut self, grounds: &Grounds, lane: &mut Lane, index: usize) -> Result<bool, Fault> {
+        let line = self.lines[index].clone();
+        self.events.push(Event::Line { line: index, at: clock::now() });
+        if !self.begin(grounds, index, &line)? {
+            return Ok(false);
+        }
+        match self.settle(grounds, lane, &line)? {
+            Settled::Rest(calls) => {
+                if !self.conclude(index, &line, &calls) {
+                    return Ok(false);
                 }
-                Settled::Overdue(calls) => {
-                    let waiting = self.waiting(&calls);
-                    self.events.push(Event::Overdue { at: clock::now(), waiting });
-                    return Ok(());
-                }
+                self.adopt(grounds, lane, index, &line)?;
+                Ok(true)
+            }
+            Settled::Overdue(calls) => {
+                let waiting = self.waiting(&calls);
+                self.events.push(Event::Overdue { at: clock::now(), waiting });
+                Ok(false)
             }
         }
-        self.events.push(Event::Line { line: self.plan.story.len(), at: clock::now() });
-        Ok(())
+    }
+
+    /// Runs one order of the steps: at each turn, a process that is in no call begins its next step. Returns which step of its
+    /// process each line was.
+    fn tell_one_order(&mut self, grounds: &Grounds, lane: &mut Lane, walk: &mut Walk) -> Result<Vec<usize>, Fault> {
+        let mut next = vec![0; self.plan.processes.len()];
+        let mut steps = Vec::new();
+        loop {
+            let left = |process: &usize| {
+                next[*process] < self.plan.processes[*process].steps.len()
+                    && self.team.members[*process].ending.is_none()
+            };
+            let can: Vec<usize> =
+                (0..next.len()).filter(left).filter(|process| self.pending[*process].is_none()).collect();
+            if can.is_empty() {
+                break;
+            }
+            let process = can[walk.choose(can.len())];
+            let step = &self.plan.processes[process].steps[next[process]];
+            self.lines.push(PlanLine {
+                process,
+                action: PlanAction::Do { operation: step.operation.clone(), channel: step.channel },
+                // Whether it waits, the order shows.
+                expect: Expect::Anything,
+                record: step.record.clone(),
+                span: step.span,
+                expect_span: step.expect_span,
+            });
+            steps.push(next[process]);
+            next[process] += 1;
+            if !self.tell_line(grounds, lane, self.lines.len() - 1)? {
+                return Ok(steps);
+            }
+        }
+        // Who is in a call now will not come out of it.
+        if self.pending.iter().any(Option::is_some) {
+            let waiting = self.waiting(&self.no_calls());
+            self.events.push(Event::Stuck { at: clock::now(), waiting });
+        }
+        Ok(steps)
+    }
+
+    /// Closes the team; what has happened is the story's.
+    fn close(self, grounds: &Grounds, lane: &mut Lane) -> Result<Vec<Event>, Fault> {
+        let leaked = self.team.close(grounds, lane)?;
+        if !leaked.is_empty() {
+            return Err(Fault::agent("the agent", format!("left behind: {}", leaked.join(", "))));
+        }
+        Ok(self.events)
     }
 
     /// After a `fork` that succeeded: takes in the new process.
@@ -278,7 +400,7 @@ impl Story<'_> {
             (FromAgent::End(end), Some(pending))
                 if pending.begun && end.step as usize == pending.line && end.run == 0 =>
             {
-                let PlanAction::Do { operation, channel } = &self.plan.story[pending.line].action else {
+                let PlanAction::Do { operation, channel } = &self.lines[pending.line].action else {
                     return Ok(());
                 };
                 let index = channel.unwrap_or(0);
@@ -311,7 +433,7 @@ impl Story<'_> {
             .iter()
             .map(|pending| {
                 pending.as_ref().map(|pending| {
-                    let PlanLine { action, expect, .. } = &self.plan.story[pending.line];
+                    let PlanLine { action, expect, .. } = &self.lines[pending.line];
                     let timeout = match action {
                         PlanAction::Do { operation, .. } => operation.timeout_ns(),
                         _ => None,

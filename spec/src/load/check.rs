@@ -239,6 +239,10 @@ impl Checker<'_> {
             if is_story || (every && scenario.runs.is_some()) {
                 complaints.push(complaint::orders_misplaced(self.key("orders")));
             }
+            let meets = |line: &&Line| matches!(&line.action, Action::Do { operation: Operation::Meet(_), .. });
+            if let (true, Some(line)) = (every, lines(scenario).into_iter().find(meets)) {
+                complaints.push(complaint::meet_in_orders(line.span));
+            }
         }
         if !WITHIN_NS.contains(&scenario.within.ns()) {
             complaints.push(complaint::within_range(self.value("within")));

@@ -243,6 +243,8 @@ complaints! {
     lost_by_exec(process: &str, channel: &str) { format!("{process} does not hold `{channel}` any more"), "its `exec` did not keep it", format!("name it there: `exec: {{ keep: [{channel}] }}`, or leave the step to another process") }
     /// A channel that no exec can keep for use.
     not_kept(channel: &str, mechanism: &str) { format!("`{channel}` cannot be kept over an `exec`"), "not by a descriptor", format!("a {mechanism} is reached by no descriptor that a new program could take over") }
+    /// A meeting where every order is tried.
+    meet_in_orders() { "`orders: every` needs no meetings: every order of the steps is tried", "not here", "remove the meeting" }
     /// A row of a table that is none.
     row_shape() { "a row of a table is `[argument, ERROR]`", "this is not", "as `- [{ text: x, type: 0 }, EINVAL]`; `done` for one that has to succeed" }
     /// No operation.

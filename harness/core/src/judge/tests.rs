@@ -78,6 +78,7 @@ fn plan(claim: Claim<u64>, processes: Vec<Vec<PlanStep>>) -> Plan {
         story: Vec::new(),
         runs: 1,
         race: false,
+        orders: spec::scenario::Orders::Free,
         claims: vec![PlanClaim { grade: Grade::Must, claim, span: Span::default() }],
         must_break: None,
         expect_broken: None,

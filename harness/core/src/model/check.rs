@@ -11,7 +11,7 @@ use std::{
 type Set<T> = std::collections::HashSet<T, BuildHasherDefault<DefaultHasher>>;
 
 /// How many configurations are looked at, in one history of one channel, before the checker gives up and says so.
-const BUDGET: usize = 100_000;
+const BUDGET: usize = 20_000;
 
 /// What a call did, as far as its outcome tells.
 #[derive(Clone, Debug, PartialEq, Eq)]

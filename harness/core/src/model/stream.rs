@@ -20,12 +20,14 @@ use spec::{
     scenario::Attach,
     vocabulary::Feature,
 };
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The least that `PIPE_BUF` may be: what every system keeps together.
 const PIPE_BUF_LEAST: u64 = 512;
 
 struct Stream {
+    /// How many parts are read.
+    read: usize,
     /// Who can write toward each end at the start; `None` where that is not followed.
     writers: Option<[BTreeSet<usize>; 2]>,
     has_end: bool,
@@ -45,13 +47,28 @@ struct State {
     /// What is there, by the end that reads it.
     content: [Vec<Bytes>; 2],
     writers: [BTreeSet<usize>; 2],
+    /// How many of the parts that are read were appended.
+    appended: usize,
+}
+
+/// Where bytes stand among all that are read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Rank {
+    /// It is not known: texts do not tell.
+    Unknown,
+    /// So many others are read before them.
+    Read(usize),
+    /// Nobody reads them: they come last.
+    Unread,
 }
 
 #[derive(Debug)]
 enum Action {
+    /// `rank` is the place of these bytes among all that are read: they are appended in that order.
     Append {
         to: usize,
         bytes: Bytes,
+        rank: Rank,
     },
     Take {
         to: usize,
@@ -88,7 +105,7 @@ pub(super) fn judge(plan: &Plan, index: usize, trace: &Trace<'_>) -> Said {
     if channel.mechanism == Mechanism::Pty && (trace.marks.iter().any(ends) || trace.calls.iter().any(closes)) {
         return Said::Undecided("a terminal that hangs up may drop what is there".to_owned());
     }
-    let translation = Translation::of(plan, index);
+    let translation = Translation::of(plan, index, trace);
     if let Some(why) = translation.is_beyond(trace) {
         return Said::Undecided(why);
     }
@@ -105,10 +122,12 @@ struct Translation<'p> {
     is_pipe: bool,
     stamped: bool,
     two_way: bool,
+    /// The rank of each part that is read, by its writer, message and offset; of what is kept together by its first byte.
+    ranks: BTreeMap<(u8, u32, u32), usize>,
 }
 
 impl<'p> Translation<'p> {
-    fn of(plan: &'p Plan, index: usize) -> Self {
+    fn of(plan: &'p Plan, index: usize, trace: &Trace<'_>) -> Self {
         let channel = &plan.channels[index];
         let two_way = plan
             .processes
@@ -116,7 +135,50 @@ impl<'p> Translation<'p> {
             .flat_map(|process| &process.holds)
             .any(|(channel, end)| *channel == index && matches!(end, HeldEnd::First | HeldEnd::Second));
         let is_pipe = matches!(channel.mechanism, Mechanism::Pipe | Mechanism::Fifo);
-        Self { plan, index, is_pipe, stamped: channel.stamped, two_way }
+        let mut translation = Self { plan, index, is_pipe, stamped: channel.stamped, two_way, ranks: BTreeMap::new() };
+        if channel.stamped {
+            translation.rank(trace);
+        }
+        translation
+    }
+
+    /// Ranks the parts of stamped writes by the order in which the one reader reads them.
+    fn rank(&mut self, trace: &Trace<'_>) {
+        let together: BTreeSet<(u8, u32)> = trace
+            .calls
+            .iter()
+            .filter(|call| self.is_kept_together(call))
+            .flat_map(|call| {
+                let from = self.plan.processes[call.process].number;
+                let messages = match (call.operation, call.outcome) {
+                    (Operation::Fill(fill), Some(Outcome::Count(count))) => {
+                        count.div_ceil(fill.size.unwrap_or(1).max(1))
+                    }
+                    _ => 1,
+                };
+                (0..u32::try_from(messages).unwrap_or(u32::MAX)).map(move |number| (from, call.message + number))
+            })
+            .collect();
+        let reads = trace.calls.iter().filter_map(|call| match (call.operation, call.outcome) {
+            (Operation::Read(read), Some(Outcome::Received(received))) if !read.peek => Some(&received.pieces),
+            _ => None,
+        });
+        for piece in reads.flatten() {
+            let Data::Runs(runs) = &piece.data else { continue };
+            for run in runs {
+                let offset = if together.contains(&(run.from, run.message)) { 0 } else { run.offset };
+                let next = self.ranks.len();
+                self.ranks.entry((run.from, run.message, offset)).or_insert(next);
+            }
+        }
+    }
+
+    fn rank_of(&self, run: &Run) -> Rank {
+        // In a two-way stream two readers read, and what one reads says nothing of the other's.
+        if self.two_way {
+            return Rank::Unknown;
+        }
+        self.ranks.get(&(run.from, run.message, run.offset)).map_or(Rank::Unread, |rank| Rank::Read(*rank))
     }
 
     fn end_of(&self, process: usize) -> usize {
@@ -180,6 +242,7 @@ impl<'p> Translation<'p> {
             }
         }
         Stream {
+            read: self.ranks.len(),
             writers: follows.then_some(writers),
             has_end: mechanism.has(Feature::End),
             deferred: mechanism.has(Feature::Deferred),
@@ -242,14 +305,15 @@ impl<'p> Translation<'p> {
         if let Some(text) = text {
             let bytes = &text.as_bytes()[..usize::try_from(written).unwrap_or(usize::MAX).min(text.len())];
             if self.is_pipe {
-                return vec![Action::Append { to, bytes: Bytes::Text(bytes.to_vec()) }];
+                return vec![Action::Append { to, bytes: Bytes::Text(bytes.to_vec()), rank: Rank::Unknown }];
             }
-            return bytes.iter().map(|byte| Action::Append { to, bytes: Bytes::Text(vec![*byte]) }).collect();
+            let one = |byte: &u8| Action::Append { to, bytes: Bytes::Text(vec![*byte]), rank: Rank::Unknown };
+            return bytes.iter().map(one).collect();
         }
         let from = self.plan.processes[call.process].number;
         self.stamped_parts(trace, from, call.message, written, self.is_kept_together(call))
             .into_iter()
-            .map(|run| Action::Append { to, bytes: Bytes::Stamped(run) })
+            .map(|run| Action::Append { to, bytes: Bytes::Stamped(run), rank: self.rank_of(&run) })
             .collect()
     }
 
@@ -262,7 +326,8 @@ impl<'p> Translation<'p> {
         while left > 0 {
             let bytes = left.min(size);
             let parts = self.stamped_parts(trace, from, message, bytes, self.is_kept_together(call));
-            actions.extend(parts.into_iter().map(|run| Action::Append { to, bytes: Bytes::Stamped(run) }));
+            let part = |run: Run| Action::Append { to, bytes: Bytes::Stamped(run), rank: self.rank_of(&run) };
+            actions.extend(parts.into_iter().map(part));
             message += 1;
             left -= bytes;
         }
@@ -355,15 +420,21 @@ impl Model for Stream {
     type Action = Action;
 
     fn start(&self) -> State {
-        State { content: [Vec::new(), Vec::new()], writers: self.writers.clone().unwrap_or_default() }
+        let writers = self.writers.clone().unwrap_or_default();
+        State { content: [Vec::new(), Vec::new()], writers, appended: 0 }
     }
 
     fn apply(&self, state: &State, _: usize, action: &Action) -> Vec<State> {
         let mut next = state.clone();
         let allowed = match action {
-            Action::Append { to, bytes } => {
+            Action::Append { to, bytes, rank } => {
                 append(&mut next.content[*to], bytes);
-                true
+                next.appended += usize::from(matches!(rank, Rank::Read(_)));
+                match rank {
+                    Rank::Unknown => true,
+                    Rank::Read(rank) => *rank == state.appended,
+                    Rank::Unread => state.appended == self.read,
+                }
             }
             Action::Take { to, bytes, peek } => {
                 let all = bytes.iter().all(|bytes| take(&mut next.content[*to], bytes));
@@ -420,6 +491,10 @@ impl Model for Stream {
                 let allowed = if empty { "it to wait: somebody may yet write".to_owned() } else { front(states, *to) };
                 (if empty { Anomaly::WrongValue } else { Anomaly::Lost }, allowed)
             }
+            Action::Append { rank: Rank::Unread, .. } => {
+                (Anomaly::Lost, "its bytes to be read before those that were written after them".to_owned())
+            }
+            Action::Append { .. } => (Anomaly::Reordered, "its bytes to be read in the order of the writes".to_owned()),
             _ => (Anomaly::WrongError, "it to be taken: there is room".to_owned()),
         }
     }

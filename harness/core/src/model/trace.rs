@@ -1,7 +1,7 @@
 //! What a history tells of one channel, in the form that models judge: calls, and what happened in which order.
 
 use crate::{History, Plan, history::Event, judge::flow::step_of, plan::PlanAction, wire::Outcome};
-use spec::{Ability, Operation};
+use spec::{Ability, Operation, scenario::Orders};
 
 /// One call on a channel.
 #[derive(Debug)]
@@ -59,7 +59,8 @@ impl<'h> Trace<'h> {
     #[must_use]
     pub fn of(plan: &'h Plan, history: &'h History, channel: usize) -> Self {
         let calls = calls(plan, history, channel);
-        let marks = if plan.is_story() { in_a_story(plan, history, &calls) } else { in_time(plan, history, &calls) };
+        let one_by_one = plan.is_story() || plan.orders == Orders::Every;
+        let marks = if one_by_one { in_a_story(plan, history, &calls) } else { in_time(plan, history, &calls) };
         Self { calls, marks }
     }
 }
