@@ -1,8 +1,8 @@
 //! The coverage of the corpus: mechanisms and properties counted, clauses and the scenarios that rest on them.
 
 use spec::{
-    Ability, Scenario,
-    vocabulary::{MECHANISMS, MechanismRow, PROPERTIES},
+    Ability, Mechanism, Scenario,
+    vocabulary::{Feature, MECHANISMS, MechanismRow, PROPERTIES},
 };
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -52,6 +52,26 @@ const NOTHING_TO_SAY: &[(&str, &[Ability], &str)] = &[
         "its descriptors, where it has any, are neither polled nor passed by a scenario",
     ),
     ("blocking", &[Ability::Memory], "no call waits"),
+];
+
+/// Why a property says nothing about a mechanism, where that is due to what it lacks beside others of its ability.
+const NOTHING_TO_SAY_WITHOUT: &[(&str, &[Feature], &str)] = &[
+    ("priority", &[Feature::Priority, Feature::Types], "its messages carry no priority and no type"),
+    ("handles", &[Feature::Poll], "no descriptor leads to it that could be polled or passed"),
+];
+
+/// Why a property says nothing about single mechanisms.
+const NOTHING_TO_SAY_OF: &[(&str, &[Mechanism], &str)] = &[
+    (
+        "capacity",
+        &[Mechanism::SysvSem],
+        "how high a value may be stands under `limits`, and nobody waits for room in it",
+    ),
+    (
+        "errors",
+        &[Mechanism::AnonymousMemory, Mechanism::Barrier],
+        "once it is made no call on it can be refused by what a standard says",
+    ),
 ];
 
 /// The document.
@@ -114,7 +134,7 @@ fn empty_cells(scenarios: &[&Scenario]) -> String {
     for row in MECHANISMS {
         for (place, property) in PROPERTIES.iter().enumerate() {
             if count(scenarios, row, property) == 0 {
-                reasons.entry((place, why_empty(property, row.ability))).or_default().push(row.name);
+                reasons.entry((place, why_empty(property, row))).or_default().push(row.name);
             }
         }
     }
@@ -126,11 +146,26 @@ fn empty_cells(scenarios: &[&Scenario]) -> String {
     text
 }
 
-fn why_empty(property: &str, ability: Ability) -> &'static str {
-    NOTHING_TO_SAY
+fn why_empty(property: &str, row: &MechanismRow) -> &'static str {
+    let of_all = NOTHING_TO_SAY
         .iter()
-        .find(|(about, abilities, _)| *about == property && abilities.contains(&ability))
-        .map_or("not written yet", |(_, _, reason)| reason)
+        .find(|(about, abilities, _)| *about == property && abilities.contains(&row.ability))
+        .map(|(_, _, reason)| *reason);
+    let without = || {
+        NOTHING_TO_SAY_WITHOUT
+            .iter()
+            .find(|(about, features, _)| {
+                *about == property && !features.iter().any(|feature| row.mechanism.has(*feature))
+            })
+            .map(|(_, _, reason)| *reason)
+    };
+    let of_one = || {
+        NOTHING_TO_SAY_OF
+            .iter()
+            .find(|(about, mechanisms, _)| *about == property && mechanisms.contains(&row.mechanism))
+            .map(|(_, _, reason)| *reason)
+    };
+    of_all.or_else(without).or_else(of_one).unwrap_or("not written yet")
 }
 
 fn by_clause<'s>(scenarios: &[&'s Scenario]) -> BTreeMap<&'s str, BTreeSet<&'s str>> {
@@ -145,9 +180,9 @@ fn by_clause<'s>(scenarios: &[&'s Scenario]) -> BTreeMap<&'s str, BTreeSet<&'s s
 
 #[cfg(test)]
 mod tests {
-    use super::{markdown, why_empty};
+    use super::{NOTHING_TO_SAY_OF, NOTHING_TO_SAY_WITHOUT, markdown, why_empty};
     use crate::samples;
-    use spec::Ability;
+    use spec::Mechanism;
 
     #[test]
     fn a_clause_leads_to_its_scenarios_and_back() {
@@ -163,7 +198,9 @@ mod tests {
 
     #[test]
     fn an_empty_cell_has_its_reason_or_says_that_it_is_to_be_filled() {
-        assert_eq!(why_empty("blocking", Ability::Memory), "no call waits");
-        assert_eq!(why_empty("crash", Ability::Queue), "not written yet");
+        assert_eq!(why_empty("blocking", Mechanism::PosixShm.row()), "no call waits");
+        assert_eq!(why_empty("handles", Mechanism::SysvMsg.row()), NOTHING_TO_SAY_WITHOUT[1].2);
+        assert_eq!(why_empty("errors", Mechanism::Barrier.row()), NOTHING_TO_SAY_OF[1].2);
+        assert_eq!(why_empty("crash", Mechanism::PosixMq.row()), "not written yet");
     }
 }

@@ -13,8 +13,8 @@ use spec::{
         Read, Receive, Resize, Send, SendHandle, Setrlimit, Sigqueue, Store, Unlock, Value, WaitOn, Write,
     },
     scenario::{
-        Action, Attach, Body, Channel, Claim, Control, Elsewhere, Ending, Expect, Expected, Line, Need, Parts, Process,
-        Step,
+        Action, Attach, Body, Channel, Claim, Control, Elsewhere, Ending, Expect, Expected, Line, NamedResult, Need,
+        Parts, Process, Step,
     },
 };
 use std::{collections::BTreeMap, sync::Arc};
@@ -334,8 +334,15 @@ impl<'h> Resolver<'h> {
     }
 
     fn claim(&self, claim: &Claim<Amount>) -> Result<Claim<u64>, Skip> {
-        let results = |results: &BTreeMap<String, Amount>| {
-            results.iter().map(|(name, amount)| Ok((name.clone(), self.value(amount)?))).collect::<Result<_, Skip>>()
+        let result = |result: &NamedResult<Amount>| {
+            Ok(match result {
+                NamedResult::Number(amount) => NamedResult::Number(self.value(amount)?),
+                NamedResult::Failed(errno) => NamedResult::Failed(errno.clone()),
+                NamedResult::Done(done) => NamedResult::Done(*done),
+            })
+        };
+        let results = |results: &BTreeMap<String, NamedResult<Amount>>| {
+            results.iter().map(|(name, named)| Ok((name.clone(), result(named)?))).collect::<Result<_, Skip>>()
         };
         Ok(match claim {
             Claim::Complete(on) => Claim::Complete(on.clone()),

@@ -2,10 +2,11 @@
 
 use super::{Said, broken};
 use crate::{History, Plan, finding::Anomaly, judge::results::named_results};
+use spec::scenario::NamedResult;
 use std::collections::BTreeMap;
 
 /// Broken where the results are seen together.
-pub(super) fn never(plan: &Plan, named: &BTreeMap<String, u64>, history: &History) -> Said {
+pub(super) fn never(plan: &Plan, named: &BTreeMap<String, NamedResult<u64>>, history: &History) -> Said {
     match together(plan, named, history) {
         Some((true, events)) => broken(Anomaly::WrongValue, format!("never {}", text(named)), text(named), events),
         Some((false, _)) => Said::Held,
@@ -14,7 +15,7 @@ pub(super) fn never(plan: &Plan, named: &BTreeMap<String, u64>, history: &Histor
 }
 
 /// Held where the results are seen together.
-pub(super) fn seen(plan: &Plan, named: &BTreeMap<String, u64>, history: &History) -> Said {
+pub(super) fn seen(plan: &Plan, named: &BTreeMap<String, NamedResult<u64>>, history: &History) -> Said {
     match together(plan, named, history) {
         Some((true, _)) => Said::Held,
         _ => Said::Nothing,
@@ -22,7 +23,7 @@ pub(super) fn seen(plan: &Plan, named: &BTreeMap<String, u64>, history: &History
 }
 
 /// Whether all results are as named, and the events that tell; `None` where one is missing.
-fn together(plan: &Plan, named: &BTreeMap<String, u64>, history: &History) -> Option<(bool, Vec<usize>)> {
+fn together(plan: &Plan, named: &BTreeMap<String, NamedResult<u64>>, history: &History) -> Option<(bool, Vec<usize>)> {
     let results = named_results(plan, history);
     let mut all = true;
     let mut events = Vec::new();
@@ -34,6 +35,6 @@ fn together(plan: &Plan, named: &BTreeMap<String, u64>, history: &History) -> Op
     Some((all, events))
 }
 
-fn text(named: &BTreeMap<String, u64>) -> String {
+fn text(named: &BTreeMap<String, NamedResult<u64>>) -> String {
     named.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join(" and ")
 }
