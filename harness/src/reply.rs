@@ -78,9 +78,17 @@ fn fits(operation: &Operation<u64>, outcome: &Outcome) -> bool {
         (Operation::Load(load), Outcome::Count(_)) => load.size.is_none(),
         (Operation::Load(load), Outcome::Text(_)) => load.size.is_some(),
         (Operation::Wait(_), Outcome::Count(_)) => true,
-        (Operation::Poll(_) | Operation::EpollWait(_) | Operation::Waitpid(_), Outcome::Text(_)) => true,
+        (
+            Operation::Poll(_)
+            | Operation::EpollWait(_)
+            | Operation::Waitpid(_)
+            | Operation::PidfdPoll(_)
+            | Operation::ReceiveCredentials(_)
+            | Operation::PeerCredentials(_),
+            Outcome::Text(_),
+        ) => true,
         (Operation::ReceiveHandle(_), Outcome::Count(count)) => *count <= 1,
-        (Operation::Sigwait(_), Outcome::Signals(signals)) => signals.len() == 1,
+        (Operation::Sigwait(_) | Operation::SignalfdRead(_), Outcome::Signals(signals)) => signals.len() == 1,
         (Operation::Sigpending(_) | Operation::Caught(_), Outcome::Signals(_)) => true,
         (
             Operation::Write(_)
@@ -96,6 +104,10 @@ fn fits(operation: &Operation<u64>, outcome: &Outcome) -> bool {
             | Operation::EpollWait(_)
             | Operation::Waitpid(_)
             | Operation::ReceiveHandle(_)
+            | Operation::PidfdPoll(_)
+            | Operation::ReceiveCredentials(_)
+            | Operation::PeerCredentials(_)
+            | Operation::SignalfdRead(_)
             | Operation::Arrive(_)
             | Operation::Sigwait(_)
             | Operation::Sigpending(_)

@@ -4,10 +4,14 @@
 //! connection is the order to die.
 
 mod control;
+#[cfg(target_os = "linux")]
+mod exec;
 mod host;
 mod meeting;
 mod process;
 mod root;
 mod team;
 
+#[cfg(target_os = "linux")]
+pub use exec::{GO_ON, go_on};
 pub use root::run;

@@ -16,8 +16,15 @@ PLUMBLINE_SOCKET where to call back. docs/agent-protocol.md describes what the t
 const FAILED: u8 = 2;
 
 fn main() -> ExitCode {
-    impls_sys::process::close_inherited();
     let arguments: Vec<_> = env::args_os().skip(1).collect();
+    #[cfg(target_os = "linux")]
+    if let [argument, legacy] = arguments.as_slice()
+        && argument == impls::agent::GO_ON
+    {
+        // A process of a scenario has run this program anew, and left its descriptors to it.
+        impls_sys::process::exit(impls::agent::go_on(&legacy.to_string_lossy()));
+    }
+    impls_sys::process::close_inherited();
     match arguments.first().map(|argument| argument.to_string_lossy()).as_deref() {
         None => start(),
         Some("--help" | "-h") => say(HELP),

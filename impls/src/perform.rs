@@ -4,12 +4,15 @@
 //! between the two clock readings around it.
 
 mod counters;
+mod credentials;
 mod data;
+mod descriptors;
 mod locks;
-mod processes;
+pub(crate) mod processes;
 mod readiness;
 mod signals;
 
+pub use descriptors::Descriptors;
 pub use readiness::Watch;
 
 use crate::{
@@ -75,6 +78,29 @@ impl Held {
         self.copies.len()
     }
 
+    /// What it is made of.
+    #[must_use]
+    pub fn mechanism(&self) -> Mechanism {
+        self.mechanism
+    }
+
+    /// Whether its payloads are stamped.
+    #[must_use]
+    pub fn is_stamped(&self) -> bool {
+        self.stamped
+    }
+
+    /// How many messages this process has sent on it in this run.
+    #[must_use]
+    pub fn sent(&self) -> u32 {
+        self.sent
+    }
+
+    /// Counts on from this many messages sent, after an exec.
+    pub fn go_on_counting(&mut self, sent: u32) {
+        self.sent = sent;
+    }
+
     /// The descriptor of an end; `None` where it has none.
     #[must_use]
     pub fn descriptor(&mut self, copy: usize, end: operation::End) -> Option<i32> {
@@ -110,6 +136,8 @@ pub struct Performer {
     pub signals: ProcessSignals,
     /// What it watches.
     pub watch: Watch,
+    /// Its descriptors of signals and processes.
+    pub descriptors: Descriptors,
     /// How the steps spelled the signals they named, by number: reports use the same words.
     pub spellings: BTreeMap<i32, spec::Signal>,
 }
@@ -123,6 +151,7 @@ impl Performer {
             pids: BTreeMap::new(),
             signals: ProcessSignals,
             watch: Watch::default(),
+            descriptors: Descriptors::default(),
             spellings: BTreeMap::new(),
         }
     }
@@ -310,6 +339,9 @@ fn by_itself(operation: &Operation<u64>, performer: &mut Performer, work: &mut W
         Operation::Enter(_) | Operation::Leave(_) => Ok(Outcome::Done),
         Operation::Waitpid(wait) => processes::waitpid(wait, performer, work),
         Operation::Setrlimit(set) => processes::set_limit(set, work),
+        Operation::Setpgid(of) => processes::set_group(of, performer, work),
+        Operation::ChangeUser(_) => processes::change_user(work),
+        operation if descriptors::is_about(operation) => descriptors::perform(operation, performer, work),
         Operation::EpollWait(wait) => performer.watch.wait(wait.timeout, work),
         _ => signals::perform(operation, performer, work)
             .unwrap_or_else(|| Err(Failure::Senseless("it needs a channel that this process holds".to_owned()))),
@@ -367,6 +399,15 @@ fn on_channel(
             | Operation::ReceiveHandle(_)),
             object,
         ) => on_descriptor(operation, name, object, *mechanism, performer, work),
+        (Operation::MqNotify(notify), Object::Queue(queue)) => {
+            let signal = notify.signal.as_ref().map(|signal| performer.number_of(signal)).transpose()?;
+            let request = signal.map(|signal| (signal, notify.value.unwrap_or(0)));
+            work.timed(|_, _| queue.notify(request)).map(|()| Outcome::Done)
+        }
+        (operation, object) if credentials::is_about(operation) => {
+            let lacks = || Failure::Senseless(format!("a {mechanism} has no socket"));
+            credentials::perform(operation, object.channel().ok_or_else(lacks)?, performer, work)
+        }
         (operation, object) => on_any_channel(operation, object, *mechanism, work),
     }
 }

@@ -111,6 +111,34 @@ pub enum Operation<N> {
     Waitpid(Waitpid),
     /// Set the soft limit of a resource for this process: `setrlimit()`.
     Setrlimit(Setrlimit<N>),
+    /// Ask for a signal when the next message comes to the empty queue, or take that back: `mq_notify()`.
+    MqNotify(MqNotify<N>),
+    /// Have the system tell who sends: `SO_PASSCRED`.
+    PassCredentials(OfChannel),
+    /// Send one byte and say who sends it: `sendmsg()` with `SCM_CREDENTIALS`.
+    SendCredentials(SendCredentials),
+    /// Receive one byte; gives the process that sent it, as the system tells: `recvmsg()` with `SCM_CREDENTIALS`; `nobody` where it does not.
+    ReceiveCredentials(OfChannel),
+    /// Which process connected, or listened: `SO_PEERCRED`.
+    PeerCredentials(OfChannel),
+    /// Have a stack for handlers with `SA_ONSTACK`: `sigaltstack()`.
+    Sigaltstack(Sigaltstack),
+    /// Make a descriptor of which these signals are read, or change which: `signalfd()`.
+    Signalfd(Signalfd),
+    /// Read one signal from that descriptor.
+    SignalfdRead(SignalfdRead),
+    /// Get a descriptor of a process: `pidfd_open()`.
+    PidfdOpen(OfProcess),
+    /// Send a signal to the process of that descriptor: `pidfd_send_signal()`.
+    PidfdSendSignal(PidfdSendSignal),
+    /// Whether the process of that descriptor has ended: `poll()`; gives `in` or `nothing`.
+    PidfdPoll(PidfdPoll),
+    /// Become a member of the process group of a process: `setpgid()`.
+    Setpgid(OfProcess),
+    /// Run this program anew in this process: `execve()`. Nothing of what it held is left to it but the channels it keeps.
+    Exec(Exec),
+    /// Become a user without privileges: `setresgid()`, `setresuid()`.
+    ChangeUser(ChangeUser),
     /// End this process with a status: `_exit()`.
     Exit(Exit<N>),
     /// Note the beginning of a critical section, for the claim `excludes`.
@@ -211,6 +239,20 @@ pub const OPERATIONS: &[OperationRow] = &[
     row("fork", Scope::Process, None, Some("process"), None, None),
     row("waitpid", Scope::Process, None, Some("process"), None, None),
     row("setrlimit", Scope::Process, None, None, None, None),
+    row("mq_notify", QUEUE, Some(Feature::MessageNotice), None, None, None),
+    row("pass_credentials", QUEUE_OR_STREAM, Some(Feature::Handles), Some("channel"), None, None),
+    row("send_credentials", QUEUE_OR_STREAM, Some(Feature::Handles), Some("channel"), None, None),
+    row("receive_credentials", QUEUE_OR_STREAM, Some(Feature::Handles), Some("channel"), None, None),
+    row("peer_credentials", QUEUE_OR_STREAM, Some(Feature::Handles), Some("channel"), None, None),
+    row("sigaltstack", SIGNALS, None, None, None, None),
+    row("signalfd", SIGNALS, None, Some("signals"), None, Some("signals")),
+    row("signalfd_read", SIGNALS, None, None, None, None),
+    row("pidfd_open", SIGNALS, None, Some("process"), None, None),
+    row("pidfd_send_signal", SIGNALS, None, Some("process"), None, None),
+    row("pidfd_poll", SIGNALS, None, Some("process"), None, None),
+    row("setpgid", Scope::Process, None, Some("process"), None, None),
+    row("exec", Scope::Process, None, None, None, Some("keep")),
+    row("change_user", Scope::Process, None, None, None, None),
     row("exit", Scope::Process, None, Some("status"), Some("status"), None),
     row("enter", Scope::Process, None, Some("section"), None, None),
     row("leave", Scope::Process, None, Some("section"), None, None),
@@ -288,6 +330,20 @@ impl<N> Operation<N> {
             Self::Fork(_) => "fork",
             Self::Waitpid(_) => "waitpid",
             Self::Setrlimit(_) => "setrlimit",
+            Self::MqNotify(_) => "mq_notify",
+            Self::PassCredentials(_) => "pass_credentials",
+            Self::SendCredentials(_) => "send_credentials",
+            Self::ReceiveCredentials(_) => "receive_credentials",
+            Self::PeerCredentials(_) => "peer_credentials",
+            Self::Sigaltstack(_) => "sigaltstack",
+            Self::Signalfd(_) => "signalfd",
+            Self::SignalfdRead(_) => "signalfd_read",
+            Self::PidfdOpen(_) => "pidfd_open",
+            Self::PidfdSendSignal(_) => "pidfd_send_signal",
+            Self::PidfdPoll(_) => "pidfd_poll",
+            Self::Setpgid(_) => "setpgid",
+            Self::Exec(_) => "exec",
+            Self::ChangeUser(_) => "change_user",
             Self::Exit(_) => "exit",
             Self::Enter(_) => "enter",
             Self::Leave(_) => "leave",
@@ -319,6 +375,11 @@ impl<N> Operation<N> {
             | Self::Send(Send { channel, .. })
             | Self::Receive(Receive { channel, .. })
             | Self::Attributes(OfChannel { channel })
+            | Self::MqNotify(MqNotify { channel, .. })
+            | Self::PassCredentials(OfChannel { channel })
+            | Self::SendCredentials(SendCredentials { channel, .. })
+            | Self::ReceiveCredentials(OfChannel { channel })
+            | Self::PeerCredentials(OfChannel { channel })
             | Self::Bind(OfChannel { channel })
             | Self::Listen(Listen { channel, .. })
             | Self::Connect(Connect { channel, .. })
@@ -355,6 +416,15 @@ impl<N> Operation<N> {
             | Self::Fork(_)
             | Self::Waitpid(_)
             | Self::Setrlimit(_)
+            | Self::Sigaltstack(_)
+            | Self::Signalfd(_)
+            | Self::SignalfdRead(_)
+            | Self::PidfdOpen(_)
+            | Self::PidfdSendSignal(_)
+            | Self::PidfdPoll(_)
+            | Self::Setpgid(_)
+            | Self::Exec(_)
+            | Self::ChangeUser(_)
             | Self::Exit(_)
             | Self::Enter(_)
             | Self::Leave(_)
@@ -383,6 +453,7 @@ impl<N> Operation<N> {
             | Self::Semop(Semop { timeout, .. })
             | Self::Poll(Poll { timeout, .. })
             | Self::EpollWait(EpollWait { timeout })
+            | Self::PidfdPoll(PidfdPoll { timeout, .. })
             | Self::Lock(Lock { timeout, .. })
             | Self::WaitOn(WaitOn { timeout, .. })
             | Self::Sigwait(Sigwait { timeout, .. }) => timeout.map(Timeout::ns),
@@ -729,6 +800,8 @@ arguments! {
         timeout: Option<Timeout>,
         /// Release the mutex as soon as the call returns, so that all who were woken can go on in any order.
         unlock: bool,
+        /// Sleep only for wake-ups that name one of these bits: `FUTEX_WAIT_BITSET`.
+        bits: Option<N>,
     }
 }
 arguments! {
@@ -740,6 +813,8 @@ arguments! {
         count: Option<N>,
         /// Wake all: `pthread_cond_broadcast()`.
         all: bool,
+        /// Wake only who sleeps for one of these bits: `FUTEX_WAKE_BITSET`.
+        bits: Option<N>,
     }
 }
 arguments! {
@@ -926,6 +1001,8 @@ arguments! {
         process: String,
         /// The signal; `SIGKILL`, if left out.
         signal: Option<Signal>,
+        /// Send it to all members of the process group that the process leads: `killpg()`.
+        group: bool,
     }
 }
 arguments! {
@@ -1013,6 +1090,80 @@ arguments! {
         /// The new soft limit, in the resource's own unit.
         limit: Option<N>,
     }
+}
+arguments! {
+    /// Arguments of `mq_notify`.
+    MqNotify<N> {
+        /// Which channel.
+        channel: Option<String>,
+        /// The signal to send; none, to take the request back.
+        signal: Option<Signal>,
+        /// The value that comes with it; 0, if left out.
+        value: Option<N>,
+    }
+}
+arguments! {
+    /// Arguments of `send_credentials`.
+    SendCredentials {
+        /// Which channel carries them.
+        channel: Option<String>,
+        /// The process it says it is; itself, if left out.
+        process: Option<String>,
+    }
+}
+arguments! {
+    /// Arguments of `sigaltstack`: none.
+    Sigaltstack {}
+}
+arguments! {
+    /// Arguments of `signalfd`.
+    Signalfd {
+        /// Which signals, one or several.
+        signals: Signals,
+    }
+}
+arguments! {
+    /// Arguments of `signalfd_read`.
+    SignalfdRead {
+        /// Do not wait for a signal.
+        nonblocking: bool,
+    }
+}
+arguments! {
+    /// A process and nothing else.
+    OfProcess {
+        /// Which process; oneself, if left out.
+        process: Option<String>,
+    }
+}
+arguments! {
+    /// Arguments of `pidfd_send_signal`.
+    PidfdSendSignal {
+        /// The process whose descriptor it is.
+        process: String,
+        /// The signal; `SIGKILL`, if left out.
+        signal: Option<Signal>,
+    }
+}
+arguments! {
+    /// Arguments of `pidfd_poll`.
+    PidfdPoll {
+        /// The process whose descriptor it is.
+        process: String,
+        /// How long to wait; as long as it takes, if left out.
+        timeout: Option<Timeout>,
+    }
+}
+arguments! {
+    /// Arguments of `exec`.
+    Exec {
+        /// The channels whose descriptors are without `FD_CLOEXEC`.
+        keep: Vec<String>,
+    }
+}
+arguments! {
+    /// Arguments of `change_user`: none.
+    ChangeUser {}
 }
 arguments! {
     /// Arguments of `exit`.
@@ -1212,4 +1363,7 @@ pub enum ActionFlag {
     /// Children leave no zombies.
     #[serde(rename = "SA_NOCLDWAIT")]
     NoChildWait,
+    /// The handler runs on the stack of `sigaltstack()`.
+    #[serde(rename = "SA_ONSTACK")]
+    OnStack,
 }

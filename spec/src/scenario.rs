@@ -294,6 +294,9 @@ pub struct Parts<N> {
     /// How a signal was sent: `SI_USER`, `SI_QUEUE`, `SI_MESGQ`, ….
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub code: Option<String>,
+    /// Whether the handler of a signal ran on its own stack.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub own_stack: Option<bool>,
     /// A number of at least this.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub at_least: Option<N>,

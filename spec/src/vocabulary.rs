@@ -94,8 +94,10 @@ pub enum Feature {
     Seals,
     /// It is reached by a descriptor that can be polled.
     Poll,
-    /// It carries descriptors (`SCM_RIGHTS`).
+    /// It carries descriptors and credentials (`SCM_RIGHTS`, `SCM_CREDENTIALS`).
     Handles,
+    /// It can be asked for a signal when a message comes (`mq_notify`).
+    MessageNotice,
     /// The object is reached by a descriptor that carries `O_NONBLOCK` for all who share it.
     SharedFlags,
     /// A lock can be held by several at once (`mode: shared`).
@@ -384,6 +386,7 @@ pub const MECHANISMS: &[MechanismRow] = &[
             Feature::Attributes,
             Feature::SharedFlags,
             Feature::Poll,
+            Feature::MessageNotice,
         ],
         summary: "A POSIX message queue: mq_open().",
     },

@@ -88,6 +88,17 @@ pub fn operation(operation: &Operation<u64>) -> String {
         }
         Operation::Fork(fork) => fork.process.clone(),
         Operation::Waitpid(wait) => wait.process.clone().unwrap_or_default(),
+        Operation::PidfdOpen(of) | Operation::Setpgid(of) => of.process.clone().unwrap_or_default(),
+        Operation::PidfdPoll(poll) => poll.process.clone(),
+        Operation::PidfdSendSignal(send) => {
+            format!("{} {}", send.process, send.signal.as_ref().map_or("SIGKILL", |signal| signal.name()))
+        }
+        Operation::SendCredentials(send) => send.process.clone().unwrap_or_default(),
+        Operation::MqNotify(notify) => notify.signal.as_ref().map_or_else(String::new, ToString::to_string),
+        Operation::Signalfd(signals) => {
+            signals.signals.0.iter().map(|signal| signal.name()).collect::<Vec<_>>().join(" ")
+        }
+        Operation::Exec(exec) => exec.keep.join(" "),
         Operation::Setrlimit(set) => format!("{} {}", set.resource.name(), set.limit.unwrap_or(0)),
         Operation::Exit(exit) => exit.status.unwrap_or(0).to_string(),
         Operation::Enter(section) | Operation::Leave(section) => section.section.clone(),

@@ -9,8 +9,8 @@ use spec::{
     Ability, Amount, Mechanism, Operation, Scenario,
     amount::AmountError,
     operation::{
-        CompareExchange, Direction, End, EpollAdd, Event, Exit, FetchAdd, Fill, Listen, Load, Lock, Notify, Poll, Post,
-        Read, Receive, Resize, Send, SendHandle, Setrlimit, Sigqueue, Store, Unlock, Value, WaitOn, Write,
+        CompareExchange, Direction, End, EpollAdd, Event, Exit, FetchAdd, Fill, Listen, Load, Lock, MqNotify, Notify,
+        Poll, Post, Read, Receive, Resize, Send, SendHandle, Setrlimit, Sigqueue, Store, Unlock, Value, WaitOn, Write,
     },
     scenario::{
         Action, Attach, Body, Channel, Claim, Control, Elsewhere, Ending, Expect, Expected, Line, NamedResult, Need,
@@ -395,6 +395,7 @@ impl<'h> Resolver<'h> {
                 signal: parts.signal.clone(),
                 value: self.optional(parts.value.as_ref())?,
                 code: parts.code.clone(),
+                own_stack: parts.own_stack,
                 at_least: self.optional(parts.at_least.as_ref())?,
                 at_most: self.optional(parts.at_most.as_ref())?,
             }),
@@ -473,11 +474,21 @@ impl<'h> Resolver<'h> {
                 length: self.optional(length.as_ref())?,
             }),
             Operation::Consistent(channel) => Operation::Consistent(channel),
-            Operation::WaitOn(WaitOn { channel, expected, timeout, unlock }) => {
-                Operation::WaitOn(WaitOn { channel, expected: self.optional(expected.as_ref())?, timeout, unlock })
-            }
-            Operation::Notify(Notify { channel, count, all }) => {
-                Operation::Notify(Notify { channel, count: self.optional(count.as_ref())?, all })
+            Operation::WaitOn(WaitOn { channel, expected, timeout, unlock, bits }) => Operation::WaitOn(WaitOn {
+                channel,
+                expected: self.optional(expected.as_ref())?,
+                timeout,
+                unlock,
+                bits: self.optional(bits.as_ref())?,
+            }),
+            Operation::Notify(Notify { channel, count, all, bits }) => Operation::Notify(Notify {
+                channel,
+                count: self.optional(count.as_ref())?,
+                all,
+                bits: self.optional(bits.as_ref())?,
+            }),
+            Operation::MqNotify(MqNotify { channel, signal, value }) => {
+                Operation::MqNotify(MqNotify { channel, signal, value: self.optional(value.as_ref())? })
             }
             Operation::Arrive(channel) => Operation::Arrive(channel),
             Operation::Store(Store { channel, value, cell, text, at }) => Operation::Store(Store {
@@ -530,6 +541,19 @@ impl<'h> Resolver<'h> {
             Operation::Setrlimit(Setrlimit { resource, limit }) => {
                 Operation::Setrlimit(Setrlimit { resource, limit: self.optional(limit.as_ref())? })
             }
+            Operation::PassCredentials(arguments) => Operation::PassCredentials(arguments),
+            Operation::SendCredentials(arguments) => Operation::SendCredentials(arguments),
+            Operation::ReceiveCredentials(arguments) => Operation::ReceiveCredentials(arguments),
+            Operation::PeerCredentials(arguments) => Operation::PeerCredentials(arguments),
+            Operation::Sigaltstack(arguments) => Operation::Sigaltstack(arguments),
+            Operation::Signalfd(arguments) => Operation::Signalfd(arguments),
+            Operation::SignalfdRead(arguments) => Operation::SignalfdRead(arguments),
+            Operation::PidfdOpen(arguments) => Operation::PidfdOpen(arguments),
+            Operation::PidfdSendSignal(arguments) => Operation::PidfdSendSignal(arguments),
+            Operation::PidfdPoll(arguments) => Operation::PidfdPoll(arguments),
+            Operation::Setpgid(arguments) => Operation::Setpgid(arguments),
+            Operation::Exec(arguments) => Operation::Exec(arguments),
+            Operation::ChangeUser(arguments) => Operation::ChangeUser(arguments),
             Operation::Exit(Exit { status }) => Operation::Exit(Exit { status: self.optional(status.as_ref())? }),
             Operation::Enter(section) => Operation::Enter(section),
             Operation::Leave(section) => Operation::Leave(section),
@@ -733,12 +757,19 @@ impl Builder<'_> {
 /// Which end of a one-way channel an operation is about; `None` where it works with whatever is held.
 fn end_of(operation: &Operation<u64>) -> Option<HeldEnd> {
     match operation {
-        Operation::Write(_) | Operation::Fill(_) | Operation::Send(_) | Operation::SendHandle(_) => {
-            Some(HeldEnd::Write)
-        }
-        Operation::Read(_) | Operation::Receive(_) | Operation::Attributes(_) | Operation::ReceiveHandle(_) => {
-            Some(HeldEnd::Read)
-        }
+        Operation::Write(_)
+        | Operation::Fill(_)
+        | Operation::Send(_)
+        | Operation::SendHandle(_)
+        | Operation::SendCredentials(_) => Some(HeldEnd::Write),
+        Operation::Read(_)
+        | Operation::Receive(_)
+        | Operation::Attributes(_)
+        | Operation::MqNotify(_)
+        | Operation::ReceiveHandle(_)
+        | Operation::PassCredentials(_)
+        | Operation::ReceiveCredentials(_)
+        | Operation::PeerCredentials(_) => Some(HeldEnd::Read),
         Operation::Poll(Poll { end: Some(End::Write), .. })
         | Operation::EpollAdd(EpollAdd { end: Some(End::Write), .. }) => Some(HeldEnd::Write),
         Operation::Poll(Poll { end, events, .. }) | Operation::EpollAdd(EpollAdd { end, events, .. }) => {

@@ -25,8 +25,11 @@ mod wake;
 pub use check::{Check, Known, Model, Said, Violation, check};
 pub use trace::{Call, Mark, Trace};
 
-use crate::{History, Plan, plan::PlanChannel};
-use spec::{Ability, Mechanism};
+use crate::{
+    History, Plan,
+    plan::{PlanAction, PlanChannel},
+};
+use spec::{Ability, Mechanism, Operation};
 
 /// What the models say of one history.
 #[derive(Debug, Default)]
@@ -55,6 +58,19 @@ pub fn judge(plan: &Plan, history: &History) -> Opinion {
         }
     }
     opinion
+}
+
+/// Whether who holds what is beyond what a model follows: processes fork, run other programs, or pass descriptors of this channel.
+fn holders_change(plan: &Plan, channel: &PlanChannel) -> bool {
+    let moves = |operation: &Operation<u64>| {
+        matches!(operation, Operation::Fork(_) | Operation::Exec(_))
+            || operation.handle() == Some(channel.name.as_str())
+    };
+    let in_story = plan.story.iter().any(|line| match &line.action {
+        PlanAction::Do { operation, .. } => moves(operation),
+        PlanAction::Resumes { .. } | PlanAction::Still { .. } => false,
+    });
+    in_story || plan.processes.iter().flat_map(|process| &process.steps).any(|step| moves(&step.operation))
 }
 
 fn of_channel(plan: &Plan, channel: &PlanChannel, index: usize, trace: &Trace<'_>) -> Said {

@@ -105,6 +105,8 @@ pub mod capability {
     pub const SHARED_MEETING: &str = "shared_meeting";
     /// `open` may ask for many copies of each channel, and `steps` for as many runs.
     pub const COPIES: &str = "copies";
+    /// Processes can become a user without privileges (the step `change_user`).
+    pub const USERS: &str = "users";
 }
 
 /// What a process says of itself.
@@ -439,6 +441,9 @@ pub struct SignalReport {
     /// How it was sent: `SI_USER`, `SI_QUEUE`, …; the number, where it has no name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub code: Option<String>,
+    /// Whether its handler ran on the stack of `sigaltstack()`.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub own_stack: bool,
     /// Who sent it: a process's name, or a process id that is none of theirs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub from: Option<String>,

@@ -398,7 +398,9 @@ class Root:
             "lacks": [
                 "sigqueue", "sigwait", "sigsuspend", "sigpending",
                 "poll", "epoll_add", "epoll_wait", "send_handle", "receive_handle",
-                "fork", "waitpid", "setrlimit",
+                "fork", "exec", "waitpid", "setpgid", "setrlimit", "change_user",
+                "sigaltstack", "signalfd", "signalfd_read", "pidfd_open", "pidfd_send_signal", "pidfd_poll",
+                "pass_credentials", "send_credentials", "receive_credentials", "peer_credentials",
             ],
             "limits": limits(),
             "system": {

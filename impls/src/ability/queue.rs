@@ -60,6 +60,14 @@ pub trait Queue: Channel {
         Err(Failure::Senseless("its messages have no type".to_owned()))
     }
 
+    /// Asks for a signal, with a value, when a message comes to the empty queue; without a signal takes that back.
+    ///
+    /// # Errors
+    /// As `mq_notify()`; senseless where nobody can be asked.
+    fn notify(&mut self, _request: Option<(i32, u64)>) -> Result<()> {
+        Err(Failure::Senseless("it tells nobody when a message comes".to_owned()))
+    }
+
     /// A buffer that is large enough for every message: bytes.
     fn message_size_max(&self) -> usize;
 

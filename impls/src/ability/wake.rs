@@ -29,6 +29,22 @@ pub trait Wake: Channel {
         Err(Failure::Senseless("nobody is notified here".to_owned()))
     }
 
+    /// As [`Self::wait_on`], for wake-ups that name one of these bits.
+    ///
+    /// # Errors
+    /// As the mechanism's call; senseless where wake-ups name no bits.
+    fn wait_for_bits(&mut self, _expected: u64, _patience: Patience, _bits: u64) -> Result<()> {
+        Err(Failure::Senseless("its wake-ups name no bits".to_owned()))
+    }
+
+    /// As [`Self::notify`], of those who sleep for one of these bits.
+    ///
+    /// # Errors
+    /// As the mechanism's call; senseless where wake-ups name no bits.
+    fn notify_bits(&mut self, _sleepers: Sleepers, _bits: u64) -> Result<Option<u64>> {
+        Err(Failure::Senseless("its wake-ups name no bits".to_owned()))
+    }
+
     /// Waits until all have come. Returns whether this process is the one of them that is told so.
     ///
     /// # Errors

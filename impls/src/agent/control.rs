@@ -50,6 +50,12 @@ impl Control {
         Ok(Self { socket: socket.into(), incoming: Vec::new(), searched: 0, outgoing: Vec::new() })
     }
 
+    /// A connection that was made before.
+    #[cfg(target_os = "linux")]
+    pub(super) fn over(socket: OwnedFd) -> Self {
+        Self { socket: socket.into(), incoming: Vec::new(), searched: 0, outgoing: Vec::new() }
+    }
+
     /// The number of the connection's descriptor.
     pub(super) fn number(&self) -> i32 {
         self.socket.number()

@@ -4,7 +4,7 @@ use crate::registry;
 use harness_core::wire::{PROTOCOL, RootHello, capability};
 use nix::{
     sys::utsname::uname,
-    unistd::{PathconfVar, SysconfVar, pathconf, sysconf},
+    unistd::{PathconfVar, SysconfVar, geteuid, pathconf, sysconf},
 };
 use std::collections::BTreeMap;
 
@@ -24,10 +24,34 @@ pub(super) fn hello() -> RootHello {
             .filter(|mechanism| mechanism.works())
             .map(|mechanism| mechanism.which().name().to_owned())
             .collect(),
-        capabilities: [capability::SHARED_MEETING, capability::COPIES].map(str::to_owned).to_vec(),
+        capabilities: capabilities(),
         limits: limits(),
         system: system(),
     }
+}
+
+fn capabilities() -> Vec<String> {
+    let mut capabilities = vec![capability::SHARED_MEETING, capability::COPIES];
+    if has_users() {
+        capabilities.push(capability::USERS);
+    }
+    capabilities.into_iter().map(str::to_owned).collect()
+}
+
+/// Whether a process of this agent may become another user: it has the privilege, and its namespace has such a user.
+fn has_users() -> bool {
+    let nobody = u64::from(crate::perform::processes::NOBODY);
+    let mapped = |map: &str| {
+        map.lines().any(|line| {
+            let numbers: Vec<u64> = line.split_ascii_whitespace().filter_map(|word| word.parse().ok()).collect();
+            matches!(numbers.as_slice(), [first, _, count] if (*first..first.saturating_add(*count)).contains(&nobody))
+        })
+    };
+    cfg!(target_os = "linux")
+        && geteuid().is_root()
+        && ["/proc/self/uid_map", "/proc/self/gid_map"]
+            .iter()
+            .all(|path| std::fs::read_to_string(path).is_ok_and(|map| mapped(&map)))
 }
 
 /// The limits of this host; what is indeterminate is absent.

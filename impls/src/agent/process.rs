@@ -30,15 +30,17 @@ pub(super) struct Birth<'r> {
     pub(super) held: Result<BTreeMap<String, Held>, Problem>,
 }
 
-struct Process<'r> {
-    run: u64,
-    socket: &'r Path,
-    numbers: &'r BTreeMap<String, u8>,
-    control: Control,
-    channels: BTreeMap<String, Held>,
-    performer: Performer,
-    work: Work,
-    meetings: &'r Meetings,
+/// A process at work.
+pub(super) struct Process<'r> {
+    pub(super) run: u64,
+    pub(super) socket: &'r Path,
+    pub(super) numbers: &'r BTreeMap<String, u8>,
+    pub(super) control: Control,
+    pub(super) channels: BTreeMap<String, Held>,
+    pub(super) performer: Performer,
+    pub(super) work: Work,
+    /// None in a program that an exec has started: stories have no meetings.
+    meetings: Option<&'r Meetings>,
 }
 
 /// The life of a process. Returns its exit status.
@@ -61,9 +63,40 @@ pub(super) fn live(birth: Birth<'_>) -> i32 {
         channels,
         performer: Performer::new(birth.number),
         work: Work::default(),
-        meetings: birth.meetings,
+        meetings: Some(birth.meetings),
     };
     process.live()
+}
+
+/// What a process was before an exec.
+#[cfg(target_os = "linux")]
+pub(super) struct Past<'r> {
+    pub(super) run: u64,
+    pub(super) number: u8,
+    pub(super) socket: &'r Path,
+    pub(super) numbers: &'r BTreeMap<String, u8>,
+    pub(super) pids: BTreeMap<String, i32>,
+    pub(super) spellings: BTreeMap<i32, spec::Signal>,
+    /// The step that was the exec, and when it began.
+    pub(super) step: u32,
+    pub(super) began: u64,
+}
+
+/// The life of a process after an exec. Returns its exit status.
+#[cfg(target_os = "linux")]
+pub(super) fn go_on(control: Control, channels: BTreeMap<String, Held>, past: Past<'_>) -> i32 {
+    let mut performer = Performer::new(past.number);
+    performer.pids = past.pids;
+    performer.spellings = past.spellings;
+    let mut work = Work::default();
+    (work.began, work.ended) = (past.began, clock::now());
+    let Past { run, socket, numbers, step, .. } = past;
+    let mut process = Process { run, socket, numbers, control, channels, performer, work, meetings: None };
+    let said = process.push_end(step, 0, Outcome::Done).map_err(Over::from).and_then(|()| process.control.flush());
+    match said {
+        Ok(()) => process.live(),
+        Err(_) => FAILED,
+    }
 }
 
 fn greet(control: &mut Control, run: u64, name: &str) -> Result<(), Over> {
@@ -141,6 +174,13 @@ impl Process<'_> {
         self.control.flush()?;
         let outcome = match &step.operation {
             Operation::Fork(fork) => self.fork(step, &fork.process)?,
+            #[cfg(target_os = "linux")]
+            Operation::Exec(exec) => {
+                self.work.began = clock::now();
+                let failed = super::exec::exec(self, step.step, &exec.keep)?;
+                self.work.ended = clock::now();
+                failed
+            }
             _ => self.perform(step, 0)?,
         };
         self.push_end(step.step, 0, outcome)?;
@@ -204,7 +244,8 @@ impl Process<'_> {
         let delay_ns = jitter.draw_ns(run);
         if steps.shared_meeting {
             self.control.flush()?;
-            self.meetings.meet(index, *parties)?;
+            let meetings = self.meetings.ok_or_else(|| Problem("it has no place to meet after an exec".to_owned()))?;
+            meetings.meet(index, *parties)?;
         } else {
             self.control.send(&FromAgent::Met(Met { meeting: meeting.to_owned(), run }))?;
             match self.control.next()? {

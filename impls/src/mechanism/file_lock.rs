@@ -148,6 +148,10 @@ impl Channel for HeldFile {
         Ok(self.descriptors.pop().unwrap_or_default().close()?)
     }
 
+    fn descriptor(&self, _: Option<End>) -> Option<i32> {
+        self.descriptors.last().map(Descriptor::number)
+    }
+
     fn names(&mut self) -> Option<&mut dyn Names> {
         if self.is_named { Some(self) } else { None }
     }

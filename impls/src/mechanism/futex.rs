@@ -59,6 +59,14 @@ fn value(value: u64) -> Result<u32> {
     u32::try_from(value).map_err(|_| Failure::Senseless(format!("the word has 32 bits, and {value} more")))
 }
 
+/// How many to wake.
+fn count(sleepers: Sleepers) -> u32 {
+    match sleepers {
+        Sleepers::Some(count) => u32::try_from(count).map_or(ALL, |count| count.min(ALL)),
+        Sleepers::All => ALL,
+    }
+}
+
 impl Opened for HeldFutex {
     fn hold(self: Box<Self>, end: HeldEnd) -> Result<Object> {
         match end {
@@ -88,11 +96,20 @@ impl Wake for HeldFutex {
     }
 
     fn notify(&mut self, sleepers: Sleepers) -> Result<Option<u64>> {
-        let count = match sleepers {
-            Sleepers::Some(count) => u32::try_from(count).map_or(ALL, |count| count.min(ALL)),
-            Sleepers::All => ALL,
+        Ok(Some(futex::wake(self.word()?, count(sleepers))? as u64))
+    }
+
+    fn wait_for_bits(&mut self, expected: u64, patience: Patience, bits: u64) -> Result<()> {
+        let timeout = match patience {
+            Patience::Forever => None,
+            Patience::For(timeout) => Some(timeout),
+            Patience::Never => return Err(Failure::Senseless("it waits, or there is no call to make".to_owned())),
         };
-        Ok(Some(futex::wake(self.word()?, count)? as u64))
+        Ok(futex::wait_for_bits(self.word()?, value(expected)?, timeout, value(bits)?)?)
+    }
+
+    fn notify_bits(&mut self, sleepers: Sleepers, bits: u64) -> Result<Option<u64>> {
+        Ok(Some(futex::wake_bits(self.word()?, count(sleepers), value(bits)?)? as u64))
     }
 
     fn store(&mut self, stored: u64) -> Result<()> {

@@ -141,6 +141,10 @@ impl Queue for HeldQueue {
         Ok(Message { length, priority: Some(priority), ..Message::default() })
     }
 
+    fn notify(&mut self, request: Option<(i32, u64)>) -> Result<()> {
+        Ok(self.queue.notify(request)?)
+    }
+
     fn message_size_max(&self) -> usize {
         let room = self.queue.attributes().map_or(DEFAULT_ROOM, |attributes| attributes.room);
         usize::try_from(room.message_size).unwrap_or(usize::MAX)

@@ -47,7 +47,11 @@ pub(super) fn wake(operation: &Operation<u64>, wake: &mut dyn Wake, work: &mut W
     match operation {
         Operation::WaitOn(asked) => {
             let patience = super::patience(false, asked.timeout);
-            let woken = work.timed(|_, _| wake.wait_on(asked.expected.unwrap_or(0), patience));
+            let expected = asked.expected.unwrap_or(0);
+            let woken = work.timed(|_, _| match asked.bits {
+                Some(bits) => wake.wait_for_bits(expected, patience, bits),
+                None => wake.wait_on(expected, patience),
+            });
             // With EPERM the mutex was not held, and is not.
             if asked.unlock && woken != Err(Failure::Errno(Errno::EPERM)) {
                 let mutex = wake.mutex().ok_or_else(|| Failure::Senseless("it has no mutex".to_owned()))?;
@@ -57,7 +61,10 @@ pub(super) fn wake(operation: &Operation<u64>, wake: &mut dyn Wake, work: &mut W
         }
         Operation::Notify(asked) => {
             let sleepers = if asked.all { Sleepers::All } else { Sleepers::Some(asked.count.unwrap_or(1)) };
-            let woken = work.timed(|_, _| wake.notify(sleepers))?;
+            let woken = work.timed(|_, _| match asked.bits {
+                Some(bits) => wake.notify_bits(sleepers, bits),
+                None => wake.notify(sleepers),
+            })?;
             Ok(woken.map_or(Outcome::Done, Outcome::Count))
         }
         Operation::Arrive(_) => work.timed(|_, _| wake.arrive()).map(|serial| Outcome::Count(serial.into())),

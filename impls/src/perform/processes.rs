@@ -9,9 +9,9 @@ use harness_core::wire::Outcome;
 use impls_sys::process::{self, Change};
 use nix::{
     sys::resource::{self, getrlimit, setrlimit},
-    unistd::Pid,
+    unistd::{Pid, setpgid},
 };
-use spec::operation::{Resource, Setrlimit, Waitpid};
+use spec::operation::{OfProcess, Resource, Setrlimit, Waitpid};
 
 /// `waitpid()`.
 pub(super) fn waitpid(wait: &Waitpid, performer: &Performer, work: &mut Work) -> Result<Outcome> {
@@ -38,6 +38,43 @@ pub(super) fn waitpid(wait: &Waitpid, performer: &Performer, work: &mut Work) ->
         Some(Change::Stopped(number)) => format!("stopped {}", signal(number)),
         Some(Change::Continued) => "continued".to_owned(),
     }))
+}
+
+/// `setpgid()` of this process.
+pub(super) fn set_group(of: &OfProcess, performer: &Performer, work: &mut Work) -> Result<Outcome> {
+    let leader = match &of.process {
+        Some(process) => performer.process_of(process)?,
+        None => Pid::from_raw(0),
+    };
+    work.timed(|_, _| setpgid(Pid::from_raw(0), leader))?;
+    Ok(Outcome::Done)
+}
+
+/// The user and the group that own nothing, by the number that systems have long agreed on.
+pub(crate) const NOBODY: u32 = 65534;
+
+/// `setresgid()` and `setresuid()` to [`NOBODY`].
+#[cfg(target_os = "linux")]
+pub(super) fn change_user(work: &mut Work) -> Result<Outcome> {
+    use nix::{
+        sys::{prctl::set_pdeathsig, signal::Signal},
+        unistd::{Gid, Uid, setgroups, setresgid, setresuid},
+    };
+    let (user, group) = (Uid::from_raw(NOBODY), Gid::from_raw(NOBODY));
+    work.timed(|_, _| {
+        setgroups(&[])?;
+        setresgid(group, group, group)?;
+        setresuid(user, user, user)
+    })?;
+    // The system forgets at a change of user that this process is not to survive its parent.
+    set_pdeathsig(Signal::SIGKILL)?;
+    Ok(Outcome::Done)
+}
+
+/// `setresgid()` and `setresuid()`.
+#[cfg(not(target_os = "linux"))]
+pub(super) fn change_user(_: &mut Work) -> Result<Outcome> {
+    Err(Failure::Senseless("this agent changes no user here".to_owned()))
 }
 
 /// `setrlimit()` of the soft limit.

@@ -48,6 +48,12 @@ pub(super) fn poll(poll: &Poll, descriptor: i32, work: &mut Work) -> Result<Outc
     Ok(Outcome::Text(names(i64::from(ready))))
 }
 
+/// `poll()` for something to be read, on a descriptor of no channel.
+pub(super) fn poll_input(descriptor: i32, timeout: Option<Timeout>, work: &mut Work) -> Result<Outcome> {
+    let ready = work.timed(|_, _| readiness::poll(descriptor, libc::POLLIN, duration(timeout)))?;
+    Ok(Outcome::Text(names(i64::from(ready))))
+}
+
 /// What a process watches.
 #[derive(Debug, Default)]
 pub struct Watch {

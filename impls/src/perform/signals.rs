@@ -6,7 +6,7 @@ use crate::{
     signal_name,
 };
 use harness_core::wire::{Outcome, SignalReport};
-use nix::errno::Errno;
+use nix::{errno::Errno, unistd::Pid};
 use spec::{
     Operation, Signal,
     operation::{ActionFlag, Disposition},
@@ -22,7 +22,13 @@ pub(super) fn perform(
     Some(match operation {
         Operation::Kill(kill) => {
             let signal = kill.signal.as_ref().map_or(Ok(libc::SIGKILL), |signal| performer.number_of(signal));
+            if kill.group {
+                return Some(signal.and_then(|signal| send_to_group(&kill.process, signal, performer, work)));
+            }
             send(&kill.process, signal, performer, work, None)
+        }
+        Operation::Sigaltstack(_) => {
+            work.timed(|_, _| impls_sys::signals::use_own_stack()).map(|()| Outcome::Done).map_err(Failure::from)
         }
         Operation::Sigqueue(queue) => {
             let signal = performer.number_of_given(queue.signal.as_ref());
@@ -57,19 +63,20 @@ fn send(
     value: Option<u64>,
 ) -> Result<Outcome> {
     let signal = signal?;
-    let Some(pid) = performer.pids.get(process).copied() else {
-        return Err(Failure::Senseless(format!("no process `{process}` is known here")));
-    };
-    // 0, -1 and all below mean groups of processes, and 1 is whoever started this machine.
-    if pid <= 1 {
-        return Err(Failure::Senseless(format!("`{process}` cannot have the process id {pid}")));
-    }
+    let pid = performer.process_of(process)?.as_raw();
     let signals = &mut performer.signals;
     work.timed(|_, _| match value {
         Some(value) => signals.queue(pid, signal, value),
         None => signals.kill(pid, signal),
     })
     .map(|()| Outcome::Done)
+}
+
+/// `killpg()`. A group that a process of the scenario leads has no members but processes of the scenario.
+fn send_to_group(process: &str, signal: i32, performer: &mut Performer, work: &mut Work) -> Result<Outcome> {
+    let leader = performer.process_of(process)?.as_raw();
+    let signals = &mut performer.signals;
+    work.timed(|_, _| signals.kill(-leader, signal)).map(|()| Outcome::Done)
 }
 
 fn mask_signals(block: &[Signal], unblock: &[Signal], performer: &mut Performer, work: &mut Work) -> Result<Outcome> {
@@ -88,6 +95,7 @@ fn set_action(action: &spec::operation::Sigaction, performer: &mut Performer, wo
                 ActionFlag::NoDefer => libc::SA_NODEFER,
                 ActionFlag::NoChildStop => libc::SA_NOCLDSTOP,
                 ActionFlag::NoChildWait => libc::SA_NOCLDWAIT,
+                ActionFlag::OnStack => libc::SA_ONSTACK,
             }
     });
     let what = match action.action {
@@ -110,7 +118,19 @@ fn accept(
 }
 
 impl Performer {
-    fn number_of(&mut self, signal: &Signal) -> Result<i32> {
+    /// The process of this name.
+    pub(super) fn process_of(&self, name: &str) -> Result<Pid> {
+        let Some(pid) = self.pids.get(name).copied() else {
+            return Err(Failure::Senseless(format!("no process `{name}` is known here")));
+        };
+        // 0, -1 and all below mean groups of processes, and 1 is whoever started this machine.
+        if pid <= 1 {
+            return Err(Failure::Senseless(format!("`{name}` cannot have the process id {pid}")));
+        }
+        Ok(Pid::from_raw(pid))
+    }
+
+    pub(super) fn number_of(&mut self, signal: &Signal) -> Result<i32> {
         // Of a signal that this system does not have, its calls would say that its number is invalid.
         let number = signal_name::number(signal).ok_or(Errno::EINVAL)?;
         self.spellings.insert(number, signal.clone());
@@ -124,7 +144,7 @@ impl Performer {
         }
     }
 
-    fn numbers_of(&mut self, signals: &[Signal]) -> Result<Vec<i32>> {
+    pub(super) fn numbers_of(&mut self, signals: &[Signal]) -> Result<Vec<i32>> {
         signals.iter().map(|signal| self.number_of(signal)).collect()
     }
 
@@ -132,22 +152,29 @@ impl Performer {
     fn bare_report(&self, number: i32) -> Result<SignalReport> {
         let signal = self.spellings.get(&number).cloned().or_else(|| signal_name::name(number));
         let signal = signal.ok_or_else(|| Failure::Senseless(format!("signal {number} has no name")))?;
-        Ok(SignalReport { signal, value: None, code: None, from: None })
+        Ok(SignalReport { signal, value: None, code: None, own_stack: false, from: None })
     }
 
-    fn report(&self, arrival: &Arrival) -> Result<SignalReport> {
+    pub(super) fn report(&self, arrival: &Arrival) -> Result<SignalReport> {
+        let of_child = arrival.signal == libc::SIGCHLD && CHILD_CODES.iter().any(|(_, code)| *code == arrival.code);
         let queued = [libc::SI_QUEUE, libc::SI_MESGQ, libc::SI_TIMER].contains(&arrival.code);
         let sent = [libc::SI_USER, libc::SI_QUEUE, libc::SI_TKILL, libc::SI_MESGQ].contains(&arrival.code);
         Ok(SignalReport {
-            value: queued.then_some(arrival.value),
-            code: Some(code_name(arrival.code)),
-            from: sent.then(|| self.name_of(arrival.pid)),
+            value: (queued || of_child).then_some(arrival.value),
+            code: Some(code_name(if of_child { CHILD_CODES } else { CODES }, arrival.code)),
+            own_stack: arrival.own_stack,
+            from: (sent || of_child).then(|| self.name_of(arrival.pid)),
             ..self.bare_report(arrival.signal)?
         })
     }
 
     fn name_of(&self, pid: i32) -> String {
-        self.pids.iter().find(|(_, known)| **known == pid).map_or_else(|| pid.to_string(), |(name, _)| name.clone())
+        self.known_name_of(pid).unwrap_or_else(|| pid.to_string())
+    }
+
+    /// The name of the process with this id, if it is one of the scenario's.
+    pub(super) fn known_name_of(&self, pid: i32) -> Option<String> {
+        self.pids.iter().find(|(_, known)| **known == pid).map(|(name, _)| name.clone())
     }
 }
 
@@ -158,6 +185,9 @@ macro_rules! codes {
 /// The codes that say how a signal was sent; those that only one signal has are numbers.
 const CODES: &[(&str, i32)] = codes! { SI_USER SI_QUEUE SI_TIMER SI_MESGQ SI_ASYNCIO SI_TKILL SI_KERNEL };
 
-fn code_name(code: i32) -> String {
-    CODES.iter().find(|(_, known)| *known == code).map_or_else(|| code.to_string(), |(name, _)| (*name).to_owned())
+/// The codes of SIGCHLD that say what has become of a child.
+const CHILD_CODES: &[(&str, i32)] = codes! { CLD_EXITED CLD_KILLED CLD_DUMPED CLD_TRAPPED CLD_STOPPED CLD_CONTINUED };
+
+fn code_name(codes: &[(&str, i32)], code: i32) -> String {
+    codes.iter().find(|(_, known)| *known == code).map_or_else(|| code.to_string(), |(name, _)| (*name).to_owned())
 }

@@ -30,6 +30,31 @@ pub fn wake(word: &AtomicU32, count: u32) -> Result<usize> {
     futex::wake(word, Flags::empty(), count).map_err(errno)
 }
 
+/// As [`wait`], for wake-ups that name one of these bits.
+///
+/// # Errors
+/// As [`wait`]; `EINVAL` for no bit.
+pub fn wait_for_bits(word: &AtomicU32, value: u32, timeout: Option<Duration>, bits: u32) -> Result<()> {
+    let bits = std::num::NonZeroU32::new(bits).ok_or(nix::errno::Errno::EINVAL)?;
+    // The timeout of this call is a point in time of CLOCK_MONOTONIC.
+    let until = timeout
+        .map(|timeout| {
+            let now = Duration::from(nix::time::clock_gettime(nix::time::ClockId::CLOCK_MONOTONIC)?);
+            Timespec::try_from(now.saturating_add(timeout)).map_err(|_| nix::errno::Errno::EINVAL)
+        })
+        .transpose()?;
+    futex::wait_bitset(word, Flags::empty(), value, until.as_ref(), bits).map_err(errno)
+}
+
+/// As [`wake`], of those who sleep for one of these bits.
+///
+/// # Errors
+/// As the call; `EINVAL` for no bit.
+pub fn wake_bits(word: &AtomicU32, count: u32, bits: u32) -> Result<usize> {
+    let bits = std::num::NonZeroU32::new(bits).ok_or(nix::errno::Errno::EINVAL)?;
+    futex::wake_bitset(word, Flags::empty(), count, bits).map_err(errno)
+}
+
 /// Wakes all who sleep on this word.
 ///
 /// # Errors

@@ -3,6 +3,7 @@
 use crate::{Result, check, signals};
 use nix::unistd::{ForkResult, Pid};
 use std::{
+    os::fd::{AsRawFd as _, FromRawFd as _, OwnedFd},
     panic::{AssertUnwindSafe, catch_unwind},
     sync::atomic::{AtomicBool, Ordering},
 };
@@ -92,6 +93,74 @@ pub fn wait(child: Option<Pid>, flags: libc::c_int) -> Result<Option<Change>> {
         status if libc::WIFCONTINUED(status) => Some(Change::Continued),
         status => Some(Change::Exited(libc::WEXITSTATUS(status))),
     })
+}
+
+/// A descriptor of a process: pidfd_open(2).
+#[cfg(target_os = "linux")]
+#[derive(Debug)]
+pub struct ProcessDescriptor(OwnedFd);
+
+#[cfg(target_os = "linux")]
+impl ProcessDescriptor {
+    /// `pidfd_open()`.
+    ///
+    /// # Errors
+    /// As the call.
+    pub fn open(process: Pid) -> Result<Self> {
+        // SAFETY: the call takes numbers.
+        let number = unsafe { libc::syscall(libc::SYS_pidfd_open, process.as_raw(), 0) };
+        let number = check(libc::c_int::try_from(number).map_err(|_| crate::Errno::EBADF)?)?;
+        // SAFETY: the system has just made this descriptor.
+        Ok(Self(unsafe { OwnedFd::from_raw_fd(number) }))
+    }
+
+    /// `pidfd_send_signal()`.
+    ///
+    /// # Errors
+    /// As the call.
+    pub fn send(&self, signal: i32) -> Result<()> {
+        let nothing = std::ptr::null::<libc::siginfo_t>();
+        // SAFETY: the call takes numbers; without a `siginfo_t` it makes one as `kill()` does.
+        let sent = unsafe { libc::syscall(libc::SYS_pidfd_send_signal, self.0.as_raw_fd(), signal, nothing, 0) };
+        check(libc::c_int::try_from(sent).map_err(|_| crate::Errno::EINVAL)?).map(drop)
+    }
+
+    /// Its number, to be polled.
+    #[must_use]
+    pub fn number(&self) -> i32 {
+        self.0.as_raw_fd()
+    }
+}
+
+/// Marks all descriptors but the standard three to be closed by an exec, and then these to be kept.
+///
+/// # Errors
+/// As `close_range()` and `fcntl()`.
+#[cfg(target_os = "linux")]
+pub fn keep_over_exec(kept: &[i32]) -> Result<()> {
+    // SAFETY: the call closes nothing now, and takes numbers.
+    let marked = unsafe { libc::syscall(libc::SYS_close_range, 3, libc::c_uint::MAX, libc::CLOSE_RANGE_CLOEXEC) };
+    check(libc::c_int::try_from(marked).map_err(|_| crate::Errno::EINVAL)?)?;
+    for descriptor in kept {
+        // SAFETY: the command takes a number and touches no memory of this process.
+        check(unsafe { libc::fcntl(*descriptor, libc::F_SETFD, 0) })?;
+    }
+    Ok(())
+}
+
+/// Takes over a descriptor that was kept over an exec, and marks it to be closed by the next.
+///
+/// # Errors
+/// `EBADF` where it was not kept; as `fcntl()`.
+#[cfg(target_os = "linux")]
+pub fn taken_over(number: i32) -> Result<OwnedFd> {
+    if number < 3 {
+        return Err(crate::Errno::EBADF);
+    }
+    // SAFETY: the command takes a number and touches no memory of this process.
+    check(unsafe { libc::fcntl(number, libc::F_SETFD, libc::FD_CLOEXEC) })?;
+    // SAFETY: the system knows it, as the call has shown, and the program that was here before has left it to this one.
+    Ok(unsafe { OwnedFd::from_raw_fd(number) })
 }
 
 /// Gives this process the signal dispositions and the mask of a program that was just started.

@@ -55,6 +55,25 @@ impl MessageQueue {
         check(queue).map(|queue| Self(Some(queue)))
     }
 
+    /// `mq_notify()` with `SIGEV_SIGNAL`; without a signal the request is taken back.
+    ///
+    /// # Errors
+    /// As the call.
+    pub fn notify(&self, request: Option<(i32, u64)>) -> Result<()> {
+        let Some((signal, value)) = request else {
+            // SAFETY: a null pointer takes the request back.
+            return check(unsafe { libc::mq_notify(self.number(), std::ptr::null()) }).map(drop);
+        };
+        let address = usize::try_from(value).map_err(|_| Errno::EINVAL)?;
+        // SAFETY: all fields are numbers or pointers, for which zero is a value.
+        let mut event: libc::sigevent = unsafe { MaybeUninit::zeroed().assume_init() };
+        event.sigev_notify = libc::SIGEV_SIGNAL;
+        event.sigev_signo = signal;
+        event.sigev_value = libc::sigval { sival_ptr: std::ptr::without_provenance_mut(address) };
+        // SAFETY: the event lives through the call, and its value is a number that nobody follows.
+        check(unsafe { libc::mq_notify(self.number(), &raw const event) }).map(drop)
+    }
+
     /// `mq_close()`.
     ///
     /// # Errors

@@ -2,11 +2,16 @@
 //!
 //! nix's signals are an enum without the real-time ones, and its `sigwaitinfo` does not tell who sent.
 
-use crate::{Errno, Result, check, timespec};
+use crate::{Errno, Result, check, descriptor::Descriptor, timespec};
 use nix::unistd::Pid;
 use std::{
     mem::MaybeUninit,
-    sync::atomic::{AtomicBool, AtomicI32, AtomicU64, AtomicUsize, Ordering},
+    ops::Range,
+    os::fd::{FromRawFd as _, OwnedFd},
+    sync::{
+        OnceLock,
+        atomic::{AtomicBool, AtomicI32, AtomicU64, AtomicUsize, Ordering},
+    },
     time::Duration,
 };
 
@@ -19,8 +24,10 @@ pub struct Arrival {
     pub code: i32,
     /// `si_pid`: meaningful where a process sent it.
     pub pid: i32,
-    /// `si_value`: meaningful where it was queued with one.
+    /// `si_value`: meaningful where it was queued with one; of SIGCHLD `si_status`.
     pub value: u64,
+    /// Whether its handler ran on the stack of [`use_own_stack`].
+    pub own_stack: bool,
 }
 
 /// What a signal does.
@@ -43,6 +50,7 @@ struct Slot {
     code: AtomicI32,
     pid: AtomicI32,
     value: AtomicU64,
+    own_stack: AtomicBool,
     noted: AtomicBool,
 }
 
@@ -53,6 +61,7 @@ impl Slot {
             code: AtomicI32::new(0),
             pid: AtomicI32::new(0),
             value: AtomicU64::new(0),
+            own_stack: AtomicBool::new(false),
             noted: AtomicBool::new(false),
         }
     }
@@ -72,6 +81,8 @@ extern "C" fn note(signal: libc::c_int, info: *mut libc::siginfo_t, _context: *m
     slot.code.store(arrival.code, Ordering::Relaxed);
     slot.pid.store(arrival.pid, Ordering::Relaxed);
     slot.value.store(arrival.value, Ordering::Relaxed);
+    let here = (&raw const index).addr();
+    slot.own_stack.store(OWN_STACK.get().is_some_and(|stack| stack.contains(&here)), Ordering::Relaxed);
     slot.noted.store(true, Ordering::Release);
 }
 
@@ -90,6 +101,7 @@ pub fn caught() -> Result<Vec<Arrival>> {
             code: slot.code.load(Ordering::Relaxed),
             pid: slot.pid.load(Ordering::Relaxed),
             value: slot.value.load(Ordering::Relaxed),
+            own_stack: slot.own_stack.load(Ordering::Relaxed),
         })
         .collect())
 }
@@ -114,6 +126,93 @@ pub fn set_action(signal: i32, action: Action, flags: libc::c_int, mask: &[i32])
     wanted.sa_mask = set(mask)?;
     // SAFETY: the action is valid, and the handler is async-signal-safe.
     check(unsafe { libc::sigaction(signal, &raw const wanted, std::ptr::null_mut()) }).map(drop)
+}
+
+/// Where the stack of [`use_own_stack`] lies.
+static OWN_STACK: OnceLock<Range<usize>> = OnceLock::new();
+
+/// Bytes in that stack: more than the system's least, whatever state of the processor it has to save.
+const OWN_STACK_BYTES: usize = 256 << 10;
+
+/// `sigaltstack()`: handlers with `SA_ONSTACK` run on a stack of their own from now on.
+///
+/// # Errors
+/// As the call.
+pub fn use_own_stack() -> Result<()> {
+    let range = OWN_STACK.get_or_init(|| {
+        // It is never given back: a handler may run on it as long as the process lives.
+        let memory = Vec::leak(vec![0_u8; OWN_STACK_BYTES]);
+        let start = memory.as_mut_ptr().expose_provenance();
+        start..start + OWN_STACK_BYTES
+    });
+    let stack = libc::stack_t {
+        ss_sp: std::ptr::with_exposed_provenance_mut(range.start),
+        ss_flags: 0,
+        ss_size: OWN_STACK_BYTES,
+    };
+    // SAFETY: the memory is valid for ever, and nothing else uses it.
+    check(unsafe { libc::sigaltstack(&raw const stack, std::ptr::null_mut()) }).map(drop)
+}
+
+/// Whether a signal is ignored by this process.
+///
+/// # Errors
+/// As `sigaction()`.
+pub fn is_ignored(signal: i32) -> Result<bool> {
+    let mut known = MaybeUninit::<libc::sigaction>::zeroed();
+    // SAFETY: the action is valid for a write, and none is set.
+    check(unsafe { libc::sigaction(signal, std::ptr::null(), known.as_mut_ptr()) })?;
+    // SAFETY: the call has written it.
+    Ok(unsafe { known.assume_init() }.sa_sigaction == libc::SIG_IGN)
+}
+
+/// A descriptor that signals are read from: signalfd(2).
+#[cfg(target_os = "linux")]
+#[derive(Debug)]
+pub struct SignalDescriptor(Descriptor);
+
+#[cfg(target_os = "linux")]
+impl SignalDescriptor {
+    /// `signalfd()`, of a new descriptor.
+    ///
+    /// # Errors
+    /// As the call.
+    pub fn new(signals: &[i32]) -> Result<Self> {
+        let signals = set(signals)?;
+        // SAFETY: the set is valid for a read.
+        let number = check(unsafe { libc::signalfd(-1, &raw const signals, libc::SFD_CLOEXEC) })?;
+        // SAFETY: the system has just made this descriptor.
+        Ok(Self(unsafe { OwnedFd::from_raw_fd(number) }.into()))
+    }
+
+    /// `signalfd()`, to change which signals it gives.
+    ///
+    /// # Errors
+    /// As the call.
+    pub fn change(&self, signals: &[i32]) -> Result<()> {
+        let signals = set(signals)?;
+        // SAFETY: the set is valid for a read.
+        check(unsafe { libc::signalfd(self.0.number(), &raw const signals, 0) }).map(drop)
+    }
+
+    /// `read()` of one signal.
+    ///
+    /// # Errors
+    /// As the call; `EIO` where it gave less than a signal, which it never does.
+    pub fn read(&self, nonblocking: bool) -> Result<Arrival> {
+        let mut bytes = [0; size_of::<libc::signalfd_siginfo>()];
+        let before = self.0.set_nonblocking(nonblocking)?;
+        let length = self.0.read(&mut bytes);
+        self.0.set_nonblocking(before)?;
+        if length? != bytes.len() {
+            return Err(Errno::EIO);
+        }
+        // SAFETY: the structure is numbers only, and the system has filled all of it.
+        let info: libc::signalfd_siginfo = unsafe { bytes.as_ptr().cast::<libc::signalfd_siginfo>().read_unaligned() };
+        let signal = info.ssi_signo.cast_signed();
+        let value = if signal == libc::SIGCHLD { u64::from(info.ssi_status.cast_unsigned()) } else { info.ssi_ptr };
+        Ok(Arrival { signal, code: info.ssi_code, pid: info.ssi_pid.cast_signed(), value, own_stack: false })
+    }
 }
 
 /// `sigprocmask(SIG_SETMASK)`.
@@ -249,6 +348,10 @@ fn arrival(signal: i32, info: &libc::siginfo_t) -> Arrival {
     let pid = unsafe { info.si_pid() };
     // SAFETY: as above.
     let value = unsafe { info.si_value() };
-    let value = value.sival_ptr.addr() as u64;
-    Arrival { signal, code: info.si_code, pid, value }
+    let mut value = value.sival_ptr.addr() as u64;
+    if signal == libc::SIGCHLD {
+        // SAFETY: as above; of SIGCHLD it is the status that lies there.
+        value = u64::from(unsafe { info.si_status() }.cast_unsigned());
+    }
+    Arrival { signal, code: info.si_code, pid, value, own_stack: false }
 }

@@ -8,7 +8,8 @@ use spec::Mechanism;
 const BOTH: &[(&str, Option<HeldEnd>)] = &[("a", Some(HeldEnd::Both)), ("b", Some(HeldEnd::Both))];
 
 fn report(signal: &str, value: Option<u64>, code: &str, from: &str) -> SignalReport {
-    SignalReport { signal: signal.parse().unwrap(), value, code: Some(code.to_owned()), from: Some(from.to_owned()) }
+    let (code, from) = (Some(code.to_owned()), Some(from.to_owned()));
+    SignalReport { signal: signal.parse().unwrap(), value, code, own_stack: false, from }
 }
 
 #[test]
@@ -98,4 +99,35 @@ fn processes_begin_with_default_dispositions() {
     assert_eq!(lane.do_step("b", json!({"close": {}})), Outcome::Done);
     assert_eq!(lane.do_step("a", json!({"write": {"text": "x"}})), failed("EPIPE"));
     lane.close();
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_signal_is_read_from_a_descriptor() {
+    let mut lane = Lane::start();
+    lane.open(&Run::new(Mechanism::Signal, BOTH));
+    assert_eq!(lane.do_step("b", json!({"sigmask": {"block": ["SIGRTMIN"]}})), Outcome::Done);
+    assert_eq!(lane.do_step("b", json!({"signalfd": {"signals": ["SIGRTMIN"]}})), Outcome::Done);
+    let read = || json!({"signalfd_read": {"nonblocking": true}});
+    assert_eq!(lane.do_step("b", read()), failed("EAGAIN"));
+    let queue = json!({"sigqueue": {"process": "b", "signal": "SIGRTMIN", "value": 3}});
+    assert_eq!(lane.do_step("a", queue), Outcome::Done);
+    assert_eq!(lane.do_step("b", read()), Outcome::Signals(vec![report("SIGRTMIN", Some(3), "SI_QUEUE", "a")]));
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_process_goes_on_as_the_same_after_an_exec() {
+    let mut lane = Lane::start();
+    lane.open(&Run::new(Mechanism::Signal, BOTH));
+    let ignore = json!({"sigaction": {"signal": "SIGUSR1", "action": "ignore"}});
+    assert_eq!(lane.do_step("b", ignore), Outcome::Done);
+    assert_eq!(lane.do_step("b", json!({"sigaction": {"signal": "SIGUSR2", "action": "catch"}})), Outcome::Done);
+    assert_eq!(lane.do_step("b", json!({"exec": {}})), Outcome::Done);
+    // Ignored still; what was caught is as at the start, and the next is caught anew by the new program.
+    assert_eq!(lane.do_step("a", json!({"kill": {"process": "b", "signal": "SIGUSR1"}})), Outcome::Done);
+    assert_eq!(lane.do_step("b", json!({"sigaction": {"signal": "SIGUSR2", "action": "catch"}})), Outcome::Done);
+    assert_eq!(lane.do_step("a", json!({"kill": {"process": "b", "signal": "SIGUSR2"}})), Outcome::Done);
+    let caught = lane.do_step("b", json!({"caught": {}}));
+    assert_eq!(caught, Outcome::Signals(vec![report("SIGUSR2", None, "SI_USER", "a")]));
 }

@@ -98,7 +98,12 @@ fn abilities_and_features_agree(
         (Feature::Resize, takes_sizes(&mut object)),
         (Feature::Seals, takes_seals(&mut object)),
         (Feature::Set, is_set(&mut object)),
-        (Feature::Poll, object.channel().is_some_and(|channel| channel.descriptor(None).is_some())),
+        // A locked file has a descriptor too, which is always ready.
+        (
+            Feature::Poll,
+            !matches!(object, Object::Lock(_))
+                && object.channel().is_some_and(|channel| channel.descriptor(None).is_some()),
+        ),
         (Feature::Shared, is_shared(&mut object)),
         (Feature::Ranges, covers_ranges(&mut object)),
         (Feature::Robust, is_robust(&mut object)),

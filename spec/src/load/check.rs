@@ -392,6 +392,10 @@ impl Checker<'_> {
                 Operation::Sigqueue(queue) => Some(&queue.process),
                 Operation::Fork(fork) => Some(&fork.process),
                 Operation::Waitpid(wait) => wait.process.as_ref(),
+                Operation::PidfdOpen(of) | Operation::Setpgid(of) => of.process.as_ref(),
+                Operation::PidfdSendSignal(send) => Some(&send.process),
+                Operation::PidfdPoll(poll) => Some(&poll.process),
+                Operation::SendCredentials(send) => send.process.as_ref(),
                 _ => None,
             };
             if let Some(target) = target

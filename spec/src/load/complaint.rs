@@ -239,6 +239,10 @@ complaints! {
     empty_body(what: &str) { format!("`{what}` has no entries"), "nothing happens", "add a step" }
     /// A line that is no `process: step`.
     line_shape() { "a line of a story is `process: { operation: …, expectation: … }`", "this is not", "as `- writer: { write: hello }`" }
+    /// A channel that an exec has closed.
+    lost_by_exec(process: &str, channel: &str) { format!("{process} does not hold `{channel}` any more"), "its `exec` did not keep it", format!("name it there: `exec: {{ keep: [{channel}] }}`, or leave the step to another process") }
+    /// A channel that no exec can keep for use.
+    not_kept(channel: &str, mechanism: &str) { format!("`{channel}` cannot be kept over an `exec`"), "not by a descriptor", format!("a {mechanism} is reached by no descriptor that a new program could take over") }
     /// A row of a table that is none.
     row_shape() { "a row of a table is `[argument, ERROR]`", "this is not", "as `- [{ text: x, type: 0 }, EINVAL]`; `done` for one that has to succeed" }
     /// No operation.

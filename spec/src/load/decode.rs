@@ -535,7 +535,7 @@ pub(super) fn feature(name: &str) -> Option<Feature> {
 }
 
 /// Capabilities of agents that a scenario may need.
-pub(super) const CAPABILITIES: &[&str] = &["shared_meeting", "copies"];
+pub(super) const CAPABILITIES: &[&str] = &["shared_meeting", "copies", "users"];
 
 fn needs(found: Piece<'_>, complaints: &mut Vec<Complaint>) -> Vec<Need> {
     let mut needs = Vec::new();
@@ -553,8 +553,17 @@ fn needs(found: Piece<'_>, complaints: &mut Vec<Complaint>) -> Vec<Need> {
         } else if CAPABILITIES.contains(&name) {
             needs.push(Need::Capability(name.to_owned()));
         } else {
-            let known =
-                ["processors", "shared_meeting", "copies", "names", "timeout", "priority", "two_way", "attributes"];
+            let known = [
+                "processors",
+                "shared_meeting",
+                "copies",
+                "users",
+                "names",
+                "timeout",
+                "priority",
+                "two_way",
+                "attributes",
+            ];
             complaints.push(complaint::unknown_need(item.span(), name, &known));
         }
     }

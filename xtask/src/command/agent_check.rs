@@ -86,7 +86,7 @@ fn words_of_hello(hello: &RootHello) -> Note {
         problems.push(format!("`{name}` is no limit that scenarios know"));
     }
     for name in &hello.capabilities {
-        if ![capability::SHARED_MEETING, capability::COPIES].contains(&name.as_str()) {
+        if ![capability::SHARED_MEETING, capability::COPIES, capability::USERS].contains(&name.as_str()) {
             problems.push(format!("`{name}` is no capability of this protocol"));
         }
     }

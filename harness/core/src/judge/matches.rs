@@ -172,6 +172,7 @@ fn signal_matches(expected: &Expected<u64>, report: &SignalReport) -> bool {
                 && parts.value.is_none_or(|value| report.value == Some(value))
                 && parts.code.as_ref().is_none_or(|code| report.code.as_ref() == Some(code))
                 && parts.from.as_ref().is_none_or(|from| report.from.as_ref() == Some(from))
+                && parts.own_stack.is_none_or(|own_stack| report.own_stack == own_stack)
                 && parts.text.is_none()
                 && parts.size.is_none()
                 && parts.priority.is_none()

@@ -90,9 +90,8 @@ pub(super) fn judge(plan: &Plan, channel: &PlanChannel, trace: &Trace<'_>) -> Sa
     };
     // These belong to open file descriptions, and which of those a process uses is not told.
     let of_descriptions = matches!(channel.mechanism, Mechanism::Flock | Mechanism::OfdLock);
-    let forks = plan.processes.iter().any(|process| process.forked_by.is_some());
-    if of_descriptions && (channel.options.shared_description || forks) {
-        return Said::Undecided("processes share open file descriptions".to_owned());
+    if of_descriptions && channel.options.shared_description || super::holders_change(plan, channel) {
+        return Said::Undecided("processes share what holds it, or change it".to_owned());
     }
     let mut opened = BTreeSet::new();
     let twice = |call: &Call<'_>| matches!(call.operation, Operation::Open(_)) && !opened.insert(call.process);

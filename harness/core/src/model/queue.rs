@@ -273,16 +273,11 @@ impl<'p> Translation<'p> {
         let channel = &self.plan.channels[self.index];
         let mechanism = channel.mechanism;
         let mut actions = Vec::with_capacity(trace.calls.len());
-        let mut follow_senders = self.plan.processes.iter().all(|process| process.forked_by.is_none());
+        let mut follow_senders = !super::holders_change(self.plan, channel);
         for (call, sent) in trace.calls.iter().zip(std::mem::take(&mut self.sent)) {
             follow_senders &= !matches!(call.operation, Operation::Open(_));
             actions.push(self.actions_of(call, sent)?);
         }
-        // Who holds an end that travels is not followed.
-        let handles = self.plan.story.iter().any(|line| match &line.action {
-            crate::plan::PlanAction::Do { operation, .. } => operation.handle() == Some(channel.name.as_str()),
-            _ => false,
-        });
         let mut senders = [BTreeSet::new(), BTreeSet::new()];
         for (process, planned) in self.plan.processes.iter().enumerate() {
             for (_, end) in planned.holds.iter().filter(|(channel, _)| *channel == self.index) {
@@ -307,7 +302,7 @@ impl<'p> Translation<'p> {
                 .filter(|_| mechanism.has(Feature::Capacity))
                 .and_then(|capacity| usize::try_from(capacity).ok()),
             messages: self.messages,
-            senders: (follow_senders && !handles).then_some(senders),
+            senders: follow_senders.then_some(senders),
             has_end: mechanism.has(Feature::End),
             deferred: mechanism.has(Feature::Deferred),
         };

@@ -12,7 +12,6 @@ use super::{Call, Known, Model, Said, Trace, check};
 use crate::{
     Plan,
     finding::Anomaly,
-    plan::PlanAction,
     wire::{Data, HeldEnd, Outcome, Piece, Run},
 };
 use spec::{
@@ -165,13 +164,8 @@ impl<'p> Translation<'p> {
 
     fn model(&self, trace: &Trace<'_>) -> Stream {
         let mechanism = self.plan.channels[self.index].mechanism;
-        let name = self.plan.channels[self.index].name.as_str();
-        let forks = self.plan.processes.iter().any(|process| process.forked_by.is_some());
         let opens = trace.calls.iter().any(|call| matches!(call.operation, Operation::Open(_)));
-        let travels = self.plan.story.iter().any(|line| match &line.action {
-            PlanAction::Do { operation, .. } => operation.handle() == Some(name),
-            _ => false,
-        });
+        let follows = !opens && !super::holders_change(self.plan, &self.plan.channels[self.index]);
         let mut writers = [BTreeSet::new(), BTreeSet::new()];
         for (process, planned) in self.plan.processes.iter().enumerate() {
             for (_, end) in planned.holds.iter().filter(|(channel, _)| *channel == self.index) {
@@ -183,7 +177,7 @@ impl<'p> Translation<'p> {
             }
         }
         Stream {
-            writers: (!forks && !opens && !travels).then_some(writers),
+            writers: follows.then_some(writers),
             has_end: mechanism.has(Feature::End),
             deferred: mechanism.has(Feature::Deferred),
             two_way: self.two_way,

@@ -65,6 +65,14 @@ fn actions(call: &Call<'_>, has_mutex: bool) -> Result<Known<Action>, String> {
         Some(Outcome::Failed(errno)) => Some(errno.name()),
         _ => None,
     };
+    let bits = match call.operation {
+        Operation::WaitOn(wait) => wait.bits,
+        Operation::Notify(notify) => notify.bits,
+        _ => None,
+    };
+    if bits.is_some() {
+        return Err("wake-ups name bits".to_owned());
+    }
     let actions = match (call.operation, call.outcome, errno) {
         (Operation::WaitOn(wait), _, errno) => {
             let register = Action::Register(wait.expected.unwrap_or(0));

@@ -22,6 +22,7 @@ pub(super) fn check(scenario: &Scenario, processes: &[Process], complaints: &mut
             (Action::Still(_), _) => "still",
             (_, Expect::Blocks(_)) => "blocks",
             (Action::Do { operation: Operation::Fork(_), .. }, _) => "fork",
+            (Action::Do { operation: Operation::Exec(_), .. }, _) => "exec",
             _ => continue,
         };
         complaints.push(complaint::only_in_story(line.span, word));
@@ -297,8 +298,12 @@ pub(super) fn features_of(operation: &Operation<Amount>, ability: Option<Ability
             ask(wait.timeout.is_some(), "timeout", Feature::Timeout);
             ask(wait.expected.is_some(), "expected", Feature::Word);
             ask(wait.unlock, "unlock", Feature::Mutex);
+            ask(wait.bits.is_some(), "bits", Feature::Word);
         }
-        Operation::Notify(notify) => ask(notify.count.is_some(), "count", Feature::Word),
+        Operation::Notify(notify) => {
+            ask(notify.count.is_some(), "count", Feature::Word);
+            ask(notify.bits.is_some(), "bits", Feature::Word);
+        }
         Operation::Sigwait(wait) => ask(wait.timeout.is_some(), "timeout", Feature::Timeout),
         _ => {}
     }
@@ -320,8 +325,9 @@ pub(super) fn amounts_of(line: &Line) -> Vec<Amount> {
             Operation::Listen(listen) => vec![&listen.backlog],
             Operation::Lock(lock) => vec![&lock.start, &lock.length],
             Operation::Unlock(unlock) => vec![&unlock.start, &unlock.length],
-            Operation::WaitOn(wait) => vec![&wait.expected],
-            Operation::Notify(notify) => vec![&notify.count],
+            Operation::WaitOn(wait) => vec![&wait.expected, &wait.bits],
+            Operation::Notify(notify) => vec![&notify.count, &notify.bits],
+            Operation::MqNotify(notify) => vec![&notify.value],
             Operation::Store(store) => vec![&store.value, &store.cell, &store.at],
             Operation::Load(load) => vec![&load.cell, &load.size, &load.at],
             Operation::FetchAdd(add) => vec![&add.cell, &add.value],

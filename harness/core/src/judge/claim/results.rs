@@ -1,7 +1,7 @@
 //! `never` and `seen`: litmus outcomes over named results of one run.
 
 use super::{Said, broken};
-use crate::{History, Plan, finding::Anomaly, judge::results::named_results};
+use crate::{Event, History, Plan, finding::Anomaly, judge::results::named_results, wire::Outcome};
 use spec::scenario::NamedResult;
 use std::collections::BTreeMap;
 
@@ -29,10 +29,22 @@ fn together(plan: &Plan, named: &BTreeMap<String, NamedResult<u64>>, history: &H
     let mut events = Vec::new();
     for (name, value) in named {
         let (got, event) = results.get(name)?;
-        all &= *got == value.to_string();
+        let of_signal = matches!(value, NamedResult::Number(number) if signal_value(history, *event) == Some(*number));
+        all &= *got == value.to_string() || of_signal;
         events.push(*event);
     }
     Some((all, events))
+}
+
+/// The value that came with a signal: what a step that accepts one is compared by.
+fn signal_value(history: &History, event: usize) -> Option<u64> {
+    match history.events.get(event)? {
+        Event::Returned { outcome: Outcome::Signals(signals), .. } => match signals.as_slice() {
+            [signal] => signal.value,
+            _ => None,
+        },
+        _ => None,
+    }
 }
 
 fn text(named: &BTreeMap<String, NamedResult<u64>>) -> String {
