@@ -10,7 +10,8 @@ use spec::{
     amount::AmountError,
     operation::{
         CompareExchange, Direction, End, EpollAdd, Event, Exit, FetchAdd, Fill, Listen, Load, Lock, MqNotify, Notify,
-        Poll, Post, Read, Receive, Resize, Send, SendHandle, Setrlimit, Sigqueue, Store, Unlock, Value, WaitOn, Write,
+        Poll, Post, Read, Receive, Resize, Send, SendHandle, SetCapacity, Setrlimit, Sigqueue, Store, Unlock, Value,
+        WaitOn, Write,
     },
     scenario::{
         Action, Attach, Body, Channel, Claim, Control, Elsewhere, Ending, Expect, Expected, Line, NamedResult, Need,
@@ -545,6 +546,10 @@ impl<'h> Resolver<'h> {
             Operation::SendCredentials(arguments) => Operation::SendCredentials(arguments),
             Operation::ReceiveCredentials(arguments) => Operation::ReceiveCredentials(arguments),
             Operation::PeerCredentials(arguments) => Operation::PeerCredentials(arguments),
+            Operation::Unread(arguments) => Operation::Unread(arguments),
+            Operation::SetCapacity(SetCapacity { channel, size }) => {
+                Operation::SetCapacity(SetCapacity { channel, size: self.optional(size.as_ref())? })
+            }
             Operation::Sigaltstack(arguments) => Operation::Sigaltstack(arguments),
             Operation::Signalfd(arguments) => Operation::Signalfd(arguments),
             Operation::SignalfdRead(arguments) => Operation::SignalfdRead(arguments),
@@ -769,6 +774,7 @@ fn end_of(operation: &Operation<u64>) -> Option<HeldEnd> {
         | Operation::ReceiveHandle(_)
         | Operation::PassCredentials(_)
         | Operation::ReceiveCredentials(_)
+        | Operation::Unread(_)
         | Operation::PeerCredentials(_) => Some(HeldEnd::Read),
         Operation::Poll(Poll { end: Some(End::Write), .. })
         | Operation::EpollAdd(EpollAdd { end: Some(End::Write), .. }) => Some(HeldEnd::Write),

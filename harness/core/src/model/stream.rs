@@ -229,7 +229,15 @@ impl<'p> Translation<'p> {
             (Operation::Shutdown(shutdown), Some(_), None) if shutdown.direction == Direction::Write => {
                 vec![Action::Shutdown { to: toward }]
             }
-            (Operation::Close(_) | Operation::Poll(_) | Operation::EpollAdd(_) | Operation::SetNonblocking(_), ..)
+            (
+                Operation::Close(_)
+                | Operation::Poll(_)
+                | Operation::EpollAdd(_)
+                | Operation::SetNonblocking(_)
+                | Operation::Unread(_)
+                | Operation::SetCapacity(_),
+                ..,
+            )
             | (_, _, Some(_)) => Vec::new(),
             (operation, ..) => return Err(format!("its model does not know this `{}`", operation.name())),
         };
