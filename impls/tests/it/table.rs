@@ -104,7 +104,7 @@ fn abilities_and_features_agree(
             !matches!(object, Object::Lock(_))
                 && object.channel().is_some_and(|channel| channel.descriptor(None).is_some()),
         ),
-        (Feature::Unread, tells_unread(&mut object)),
+        (Feature::Unread, mechanism != Mechanism::PosixMq && tells_unread(&mut object)),
         (Feature::PipeSize, takes_pipe_sizes(&mut object)),
         (Feature::Shared, is_shared(&mut object)),
         (Feature::Ranges, covers_ranges(&mut object)),
@@ -240,7 +240,7 @@ fn is_shared(object: &mut Object) -> bool {
     }
 }
 
-/// A locked file tells the bytes up to its end, which is something else.
+/// A locked file, and on Linux a message queue, tell the bytes up to the end of a file, which is something else.
 fn tells_unread(object: &mut Object) -> bool {
     !matches!(object, Object::Lock(_))
         && object
