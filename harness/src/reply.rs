@@ -72,7 +72,9 @@ fn fits(operation: &Operation<u64>, outcome: &Outcome) -> bool {
             | Operation::Attributes(_)
             | Operation::Value(_)
             | Operation::FetchAdd(_)
-            | Operation::CompareExchange(_),
+            | Operation::CompareExchange(_)
+            | Operation::Unread(_)
+            | Operation::SetCapacity(_),
             Outcome::Count(_),
         ) => true,
         (Operation::Load(load), Outcome::Count(_)) => load.size.is_none(),
@@ -107,6 +109,8 @@ fn fits(operation: &Operation<u64>, outcome: &Outcome) -> bool {
             | Operation::PidfdPoll(_)
             | Operation::ReceiveCredentials(_)
             | Operation::PeerCredentials(_)
+            | Operation::Unread(_)
+            | Operation::SetCapacity(_)
             | Operation::SignalfdRead(_)
             | Operation::Arrive(_)
             | Operation::Sigwait(_)

@@ -24,7 +24,7 @@ use harness_core::{
     stamp::{self, Decoder},
     wire::{Outcome, Received},
 };
-use impls_sys::handles;
+use impls_sys::{descriptor, handles};
 use nix::errno::Errno;
 use spec::{
     Mechanism, Operation,
@@ -396,7 +396,9 @@ fn on_channel(
             operation @ (Operation::Poll(_)
             | Operation::EpollAdd(_)
             | Operation::SendHandle(_)
-            | Operation::ReceiveHandle(_)),
+            | Operation::ReceiveHandle(_)
+            | Operation::Unread(_)
+            | Operation::SetCapacity(_)),
             object,
         ) => on_descriptor(operation, name, object, *mechanism, performer, work),
         (Operation::MqNotify(notify), Object::Queue(queue)) => {
@@ -427,6 +429,15 @@ fn on_descriptor(
     match operation {
         Operation::Poll(poll) => readiness::poll(poll, number(poll.end)?, work),
         Operation::EpollAdd(add) => performer.watch.add(add, name, number(add.end)?, work),
+        Operation::Unread(_) => {
+            let descriptor = number(Some(operation::End::Read))?;
+            Ok(Outcome::Count(work.timed(|_, _| descriptor::unread(descriptor))?))
+        }
+        Operation::SetCapacity(set) => {
+            let size = set.size.ok_or_else(|| Failure::Senseless("it was told no size".to_owned()))?;
+            let descriptor = number(None)?;
+            Ok(Outcome::Count(work.timed(|_, _| descriptor::set_pipe_size(descriptor, size))?))
+        }
         Operation::SendHandle(_) => {
             let (socket, handle) = (number(Some(operation::End::Write))?, work.handle);
             work.timed(|_, _| handles::send(socket, handle))?;

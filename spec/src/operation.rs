@@ -35,6 +35,10 @@ pub enum Operation<N> {
     Receive(Receive<N>),
     /// How many messages a queue holds: `mq_getattr()`.
     Attributes(OfChannel),
+    /// How many bytes wait to be read, of a datagram socket how long the next message is: `ioctl(FIONREAD)`.
+    Unread(OfChannel),
+    /// Change how many bytes a pipe holds, and tell how many it holds now: `fcntl(F_SETPIPE_SZ)`, of Linux.
+    SetCapacity(SetCapacity<N>),
     /// Give a socket its name: `bind()`.
     Bind(OfChannel),
     /// Wait for connections: `listen()`.
@@ -203,6 +207,8 @@ pub const OPERATIONS: &[OperationRow] = &[
     row("send", QUEUE, None, Some("text"), Some("size"), None),
     row("receive", QUEUE, None, Some("size"), Some("size"), None),
     row("attributes", QUEUE, Some(Feature::Attributes), Some("channel"), None, None),
+    row("unread", QUEUE_OR_STREAM, Some(Feature::Unread), Some("channel"), None, None),
+    row("set_capacity", QUEUE_OR_STREAM, Some(Feature::PipeSize), Some("size"), Some("size"), None),
     row("bind", QUEUE_OR_STREAM, Some(Feature::Names), Some("channel"), None, None),
     row("listen", QUEUE_OR_STREAM, Some(Feature::Connections), Some("backlog"), Some("backlog"), None),
     row("connect", QUEUE_OR_STREAM, Some(Feature::Names), Some("channel"), None, None),
@@ -335,6 +341,8 @@ impl<N> Operation<N> {
             Self::SendCredentials(_) => "send_credentials",
             Self::ReceiveCredentials(_) => "receive_credentials",
             Self::PeerCredentials(_) => "peer_credentials",
+            Self::Unread(_) => "unread",
+            Self::SetCapacity(_) => "set_capacity",
             Self::Sigaltstack(_) => "sigaltstack",
             Self::Signalfd(_) => "signalfd",
             Self::SignalfdRead(_) => "signalfd_read",
@@ -380,6 +388,8 @@ impl<N> Operation<N> {
             | Self::SendCredentials(SendCredentials { channel, .. })
             | Self::ReceiveCredentials(OfChannel { channel })
             | Self::PeerCredentials(OfChannel { channel })
+            | Self::Unread(OfChannel { channel })
+            | Self::SetCapacity(SetCapacity { channel, .. })
             | Self::Bind(OfChannel { channel })
             | Self::Listen(Listen { channel, .. })
             | Self::Connect(Connect { channel, .. })
@@ -677,6 +687,15 @@ arguments! {
         channel: Option<String>,
         /// Which direction; `write`, if left out.
         direction: Direction,
+    }
+}
+arguments! {
+    /// Arguments of `set_capacity`.
+    SetCapacity<N> {
+        /// Which channel.
+        channel: Option<String>,
+        /// How many bytes it is to hold at least.
+        size: Option<N>,
     }
 }
 arguments! {

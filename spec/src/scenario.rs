@@ -347,9 +347,9 @@ pub enum Claim<N> {
     /// How each named process ends: an exit status or a signal.
     Ends(BTreeMap<String, Ending<N>>),
     /// These results are never seen together in one run.
-    Never(BTreeMap<String, N>),
+    Never(BTreeMap<String, NamedResult<N>>),
     /// These results are seen together in at least one run.
-    Seen(BTreeMap<String, N>),
+    Seen(BTreeMap<String, NamedResult<N>>),
     /// All the processes have finished their steps at the end.
     Finishes,
 }
@@ -378,6 +378,36 @@ impl<N> Claim<N> {
 pub struct ClaimOn {
     /// The channel's name.
     pub channel: String,
+}
+
+/// What `never` and `seen` say that a step gave under the name of its `record:`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum NamedResult<N> {
+    /// This error.
+    Failed(Errno),
+    /// Success, of a call that gives nothing.
+    Done(Done),
+    /// This number.
+    Number(N),
+}
+
+/// The word `done`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Done {
+    /// The call succeeded.
+    Done,
+}
+
+impl<N: std::fmt::Display> std::fmt::Display for NamedResult<N> {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Failed(errno) => errno.fmt(formatter),
+            Self::Done(Done::Done) => formatter.write_str("done"),
+            Self::Number(number) => number.fmt(formatter),
+        }
+    }
 }
 
 /// How a process ends.

@@ -36,7 +36,8 @@ pub fn schema() -> Value {
     let attach = of::<Attach>(generator);
     let orders = of::<Orders>(generator);
     let timeout = of::<operation::Timeout>(generator);
-    let claim = claim(&amount);
+    let errno = of::<Errno>(generator);
+    let claim = claim(&amount, &errno);
     let claims = json!({ "anyOf": [claim.clone(), { "type": "array", "items": claim }] });
     let text = json!({ "type": "string", "minLength": 1 });
     let steps = json!({ "type": "array", "minItems": 1, "items": { "anyOf": [
@@ -92,9 +93,10 @@ pub fn schema() -> Value {
     })
 }
 
-fn claim(amount: &Value) -> Value {
+fn claim(amount: &Value, errno: &Value) -> Value {
     let on = json!({ "type": "string", "description": "The channel it is about." });
-    let results = json!({ "type": "object", "additionalProperties": amount });
+    let result = json!({ "anyOf": [{ "const": "done" }, errno, amount] });
+    let results = json!({ "type": "object", "additionalProperties": result });
     let properties: Map<String, Value> = CLAIMS
         .iter()
         .map(|name| {

@@ -65,6 +65,7 @@ pub fn operation(operation: &Operation<u64>) -> String {
         Operation::Load(load) => payload(None, load.cell.or(load.size)),
         Operation::FetchAdd(add) => add.value.unwrap_or(1).to_string(),
         Operation::Resize(resize) => payload(None, resize.size),
+        Operation::SetCapacity(set) => payload(None, set.size),
         Operation::Kill(kill) => {
             format!("{} {}", kill.process, kill.signal.as_ref().map_or("SIGKILL", |signal| signal.name()))
         }

@@ -10,11 +10,12 @@ use spec::{
     amount::AmountError,
     operation::{
         CompareExchange, Direction, End, EpollAdd, Event, Exit, FetchAdd, Fill, Listen, Load, Lock, MqNotify, Notify,
-        Poll, Post, Read, Receive, Resize, Send, SendHandle, Setrlimit, Sigqueue, Store, Unlock, Value, WaitOn, Write,
+        Poll, Post, Read, Receive, Resize, Send, SendHandle, SetCapacity, Setrlimit, Sigqueue, Store, Unlock, Value,
+        WaitOn, Write,
     },
     scenario::{
-        Action, Attach, Body, Channel, Claim, Control, Elsewhere, Ending, Expect, Expected, Line, Need, Orders, Parts,
-        Process, Step,
+        Action, Attach, Body, Channel, Claim, Control, Elsewhere, Ending, Expect, Expected, Line, NamedResult, Need,
+        Orders, Parts, Process, Step,
     },
 };
 use std::{collections::BTreeMap, sync::Arc};
@@ -350,8 +351,15 @@ impl<'h> Resolver<'h> {
     }
 
     fn claim(&self, claim: &Claim<Amount>) -> Result<Claim<u64>, Skip> {
-        let results = |results: &BTreeMap<String, Amount>| {
-            results.iter().map(|(name, amount)| Ok((name.clone(), self.value(amount)?))).collect::<Result<_, Skip>>()
+        let result = |result: &NamedResult<Amount>| {
+            Ok(match result {
+                NamedResult::Number(amount) => NamedResult::Number(self.value(amount)?),
+                NamedResult::Failed(errno) => NamedResult::Failed(errno.clone()),
+                NamedResult::Done(done) => NamedResult::Done(*done),
+            })
+        };
+        let results = |results: &BTreeMap<String, NamedResult<Amount>>| {
+            results.iter().map(|(name, named)| Ok((name.clone(), result(named)?))).collect::<Result<_, Skip>>()
         };
         Ok(match claim {
             Claim::Complete(on) => Claim::Complete(on.clone()),
@@ -554,6 +562,10 @@ impl<'h> Resolver<'h> {
             Operation::SendCredentials(arguments) => Operation::SendCredentials(arguments),
             Operation::ReceiveCredentials(arguments) => Operation::ReceiveCredentials(arguments),
             Operation::PeerCredentials(arguments) => Operation::PeerCredentials(arguments),
+            Operation::Unread(arguments) => Operation::Unread(arguments),
+            Operation::SetCapacity(SetCapacity { channel, size }) => {
+                Operation::SetCapacity(SetCapacity { channel, size: self.optional(size.as_ref())? })
+            }
             Operation::Sigaltstack(arguments) => Operation::Sigaltstack(arguments),
             Operation::Signalfd(arguments) => Operation::Signalfd(arguments),
             Operation::SignalfdRead(arguments) => Operation::SignalfdRead(arguments),
@@ -778,6 +790,7 @@ fn end_of(operation: &Operation<u64>) -> Option<HeldEnd> {
         | Operation::ReceiveHandle(_)
         | Operation::PassCredentials(_)
         | Operation::ReceiveCredentials(_)
+        | Operation::Unread(_)
         | Operation::PeerCredentials(_) => Some(HeldEnd::Read),
         Operation::Poll(Poll { end: Some(End::Write), .. })
         | Operation::EpollAdd(EpollAdd { end: Some(End::Write), .. }) => Some(HeldEnd::Write),

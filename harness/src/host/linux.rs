@@ -48,7 +48,7 @@ impl Looker {
             'S' | 'D' => {
                 let mut small = [0_u8; 256];
                 match read(self.syscall.as_ref(), &mut small) {
-                    Some(text) if text.starts_with("running") => Standing::Running,
+                    Some(text) if goes_on_by_itself(text) => Standing::Running,
                     Some(text) => {
                         fingerprint.push_str(text);
                         Standing::Asleep(parse_syscall(text))
@@ -79,7 +79,7 @@ impl Looker {
                 _ => return running,
             }
             let syscall = text("syscall");
-            if syscall.starts_with("running") {
+            if goes_on_by_itself(&syscall) {
                 return running;
             }
             write!(fingerprint, "{} {syscall}", text("schedstat")).expect("a String takes all");
@@ -104,6 +104,12 @@ fn parse_stat(stat: &str) -> Option<(char, u32)> {
     let state = fields.next()?.chars().next()?;
     let threads = fields.nth(16)?.parse().ok()?;
     Some((state, threads))
+}
+
+/// Whether `/proc/pid/syscall` shows a process that sleeps in no call: it runs, or it waits for a page (-1), which the kernel brings
+/// whatever other processes do.
+fn goes_on_by_itself(syscall: &str) -> bool {
+    syscall.starts_with("running") || syscall.starts_with("-1 ")
 }
 
 fn parse_syscall(text: &str) -> Call {
@@ -191,13 +197,20 @@ pub(crate) fn unlink_queue(name: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{Looker, Standing, parse_stat, start_time};
+    use super::{Looker, Standing, goes_on_by_itself, parse_stat, start_time};
     use std::process::{Command, Stdio};
 
     #[test]
     fn a_name_with_parentheses_does_not_confuse() {
         let stat = "7 (a) b (c)) S 1 7 7 0 -1 4194304 0 0 0 0 0 0 0 0 20 0 3 0 12345 0 0";
         assert_eq!(parse_stat(stat), Some(('S', 3)));
+    }
+
+    #[test]
+    fn who_waits_for_a_page_is_not_at_rest() {
+        assert!(goes_on_by_itself("-1 0x7ffd5e3b0c18 0x7f6a3c2f1d3e"));
+        assert!(goes_on_by_itself("running"));
+        assert!(!goes_on_by_itself("0 0x3 0x7ffd5e3b0c18 0x40 0x0 0x0 0x0 0x7ffd5e3b0c18 0x7f6a3c2f1d3e"));
     }
 
     #[test]

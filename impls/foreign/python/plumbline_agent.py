@@ -401,6 +401,7 @@ class Root:
                 "fork", "exec", "waitpid", "setpgid", "setrlimit", "change_user",
                 "sigaltstack", "signalfd", "signalfd_read", "pidfd_open", "pidfd_send_signal", "pidfd_poll",
                 "pass_credentials", "send_credentials", "receive_credentials", "peer_credentials",
+                "unread", "set_capacity",
             ],
             "limits": limits(),
             "system": {

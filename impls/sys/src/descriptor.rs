@@ -38,6 +38,36 @@ pub fn seal(object: &Descriptor, seals: i32) -> Result<()> {
     }
 }
 
+/// How many bytes wait to be read: `ioctl(FIONREAD)`.
+///
+/// # Errors
+/// As the call.
+pub fn unread(descriptor: RawFd) -> Result<u64> {
+    let mut count: libc::c_int = 0;
+    // SAFETY: the call stores a number at a place that is valid for it.
+    check(unsafe { libc::ioctl(descriptor, libc::FIONREAD, &raw mut count) })?;
+    u64::try_from(count).map_err(|_| Errno::ERANGE)
+}
+
+/// Asks for a pipe that holds at least so many bytes: `fcntl(F_SETPIPE_SZ)`. Returns how many it holds now.
+///
+/// # Errors
+/// As the call; `EINVAL` for a size that it cannot express, `ENOSYS` where there is no such command.
+pub fn set_pipe_size(descriptor: RawFd, size: u64) -> Result<u64> {
+    #[cfg(target_os = "linux")]
+    {
+        let size = libc::c_int::try_from(size).map_err(|_| Errno::EINVAL)?;
+        // SAFETY: the command takes a number and touches no memory of this process.
+        let size = check(unsafe { libc::fcntl(descriptor, libc::F_SETPIPE_SZ, size) })?;
+        u64::try_from(size).map_err(|_| Errno::ERANGE)
+    }
+    #[cfg(not(target_os = "linux"))]
+    {
+        let _ = (descriptor, size);
+        Err(Errno::ENOSYS)
+    }
+}
+
 impl Descriptor {
     /// One that is not held.
     #[must_use]

@@ -6,11 +6,11 @@ use impls::{
     mechanism::Place,
     registry,
 };
-use impls_sys::sysv::Change;
+use impls_sys::{descriptor, sysv::Change};
 use rstest::rstest;
 use spec::{
     Ability, Mechanism,
-    operation::Mode,
+    operation::{End, Mode},
     scenario::Channel,
     vocabulary::{Feature, MECHANISMS},
 };
@@ -104,6 +104,8 @@ fn abilities_and_features_agree(
             !matches!(object, Object::Lock(_))
                 && object.channel().is_some_and(|channel| channel.descriptor(None).is_some()),
         ),
+        (Feature::Unread, mechanism != Mechanism::PosixMq && tells_unread(&mut object)),
+        (Feature::PipeSize, takes_pipe_sizes(&mut object)),
         (Feature::Shared, is_shared(&mut object)),
         (Feature::Ranges, covers_ranges(&mut object)),
         (Feature::Robust, is_robust(&mut object)),
@@ -236,6 +238,22 @@ fn is_shared(object: &mut Object) -> bool {
         Object::Lock(lock) => locks(lock.as_mut(), Mode::Shared, Bytes::default(), Patience::Never),
         _ => false,
     }
+}
+
+/// A locked file, and on Linux a message queue, tell the bytes up to the end of a file, which is something else.
+fn tells_unread(object: &mut Object) -> bool {
+    !matches!(object, Object::Lock(_))
+        && object
+            .channel()
+            .and_then(|channel| channel.descriptor(Some(End::Read)))
+            .is_some_and(|number| descriptor::unread(number).is_ok())
+}
+
+fn takes_pipe_sizes(object: &mut Object) -> bool {
+    object
+        .channel()
+        .and_then(|channel| channel.descriptor(None))
+        .is_some_and(|number| descriptor::set_pipe_size(number, 4096).is_ok())
 }
 
 fn covers_ranges(object: &mut Object) -> bool {

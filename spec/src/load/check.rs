@@ -10,7 +10,7 @@ use super::{
 use crate::{
     Ability, Amount, Mechanism, Operation, Scenario,
     operation::Scope,
-    scenario::{Action, Attach, Body, Claim, Line, Orders, Span, Step},
+    scenario::{Action, Attach, Body, Claim, Line, NamedResult, Orders, Span, Step},
     vocabulary::Feature,
 };
 use std::collections::{BTreeMap, BTreeSet};
@@ -306,7 +306,10 @@ impl Checker<'_> {
         }
         for claim in &scenario.claims {
             if let Claim::Never(named) | Claim::Seen(named) = &claim.claim {
-                amounts.extend(named.values().map(|amount| (amount.clone(), claim.span)));
+                amounts.extend(named.values().filter_map(|result| match result {
+                    NamedResult::Number(amount) => Some((amount.clone(), claim.span)),
+                    NamedResult::Failed(_) | NamedResult::Done(_) => None,
+                }));
             }
         }
         amounts

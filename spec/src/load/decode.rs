@@ -6,11 +6,11 @@ use super::{
     syntax::Node,
 };
 use crate::{
-    Ability, Amount, Mechanism,
+    Ability, Amount, Mechanism, errno,
     operation::Timeout,
     scenario::{
-        Body, Channel, Claim, ClaimOn, Control, Elsewhere, Ending, Grade, GradedClaim, Need, Orders, Scenario, Source,
-        Span, WITHIN_DEFAULT,
+        Body, Channel, Claim, ClaimOn, Control, Done, Elsewhere, Ending, Grade, GradedClaim, NamedResult, Need, Orders,
+        Scenario, Source, Span, WITHIN_DEFAULT,
     },
     vocabulary::{Feature, MECHANISMS},
 };
@@ -463,8 +463,14 @@ fn claim(
         "excludes" => {
             Claim::Excludes(piece(needs("name the section, as `excludes: critical`", complaints)?, complaints)?)
         }
-        "never" => Claim::Never(piece(needs("name results, as `never: {a: 0, b: 0}`", complaints)?, complaints)?),
-        "seen" => Claim::Seen(piece(needs("name results, as `seen: {a: 1, b: 1}`", complaints)?, complaints)?),
+        "never" => {
+            let named = needs("name results, as `never: {a: 0, b: 0}`", complaints)?;
+            Claim::Never(named_results(named, complaints)?)
+        }
+        "seen" => {
+            let named = needs("name results, as `seen: {a: 1, b: done}`", complaints)?;
+            Claim::Seen(named_results(named, complaints)?)
+        }
         "ends" => {
             let argument = needs("name processes, as `ends: {writer: SIGPIPE}`", complaints)?;
             let mut endings = BTreeMap::new();
@@ -483,6 +489,26 @@ fn claim(
             return None;
         }
     })
+}
+
+/// Results by name: a number, an error, or `done`.
+fn named_results(found: Piece<'_>, complaints: &mut Vec<Complaint>) -> Option<BTreeMap<String, NamedResult<Amount>>> {
+    if !found.value.is_mapping() {
+        complaints.push(complaint::not_a_map(found.span(), "a claim about results"));
+        return None;
+    }
+    let mut results = BTreeMap::new();
+    for (name, _, result) in found.entries() {
+        let result = match result.value {
+            Value::String(text) if text == "done" => NamedResult::Done(Done::Done),
+            Value::String(text) if errno::NAMES.contains(&text.as_str()) => {
+                NamedResult::Failed(piece(result, complaints)?)
+            }
+            _ => NamedResult::Number(piece(result, complaints)?),
+        };
+        results.insert(name.to_owned(), result);
+    }
+    Some(results)
 }
 
 fn control(found: Piece<'_>, complaints: &mut Vec<Complaint>) -> Option<Control> {

@@ -311,7 +311,7 @@ fn decode_operation(
         "send_handle" => SendHandle, "receive_handle" => ReceiveHandle,
         "kill" => Kill, "sigqueue" => Sigqueue, "sigmask" => Sigmask, "sigaction" => Sigaction, "sigwait" => Sigwait,
         "sigsuspend" => Sigsuspend, "sigpending" => Sigpending, "caught" => Caught,
-        "fork" => Fork, "waitpid" => Waitpid, "setrlimit" => Setrlimit, "mq_notify" => MqNotify, "pass_credentials" => PassCredentials, "send_credentials" => SendCredentials, "receive_credentials" => ReceiveCredentials, "peer_credentials" => PeerCredentials, "sigaltstack" => Sigaltstack, "signalfd" => Signalfd, "signalfd_read" => SignalfdRead, "pidfd_open" => PidfdOpen, "pidfd_send_signal" => PidfdSendSignal, "pidfd_poll" => PidfdPoll, "setpgid" => Setpgid, "exec" => Exec, "change_user" => ChangeUser, "exit" => Exit, "enter" => Enter, "leave" => Leave, "meet" => Meet,
+        "fork" => Fork, "waitpid" => Waitpid, "setrlimit" => Setrlimit, "mq_notify" => MqNotify, "pass_credentials" => PassCredentials, "send_credentials" => SendCredentials, "receive_credentials" => ReceiveCredentials, "peer_credentials" => PeerCredentials, "unread" => Unread, "set_capacity" => SetCapacity, "sigaltstack" => Sigaltstack, "signalfd" => Signalfd, "signalfd_read" => SignalfdRead, "pidfd_open" => PidfdOpen, "pidfd_send_signal" => PidfdSendSignal, "pidfd_poll" => PidfdPoll, "setpgid" => Setpgid, "exec" => Exec, "change_user" => ChangeUser, "exit" => Exit, "enter" => Enter, "leave" => Leave, "meet" => Meet,
     }
 }
 

@@ -357,7 +357,15 @@ impl<'p> Translation<'p> {
                 vec![Action::Shutdown { to: toward }]
             }
             (Operation::Open(open), _, None) if !open.create => Vec::new(),
-            (Operation::Close(_) | Operation::Poll(_) | Operation::EpollAdd(_) | Operation::SetNonblocking(_), ..)
+            (
+                Operation::Close(_)
+                | Operation::Poll(_)
+                | Operation::EpollAdd(_)
+                | Operation::SetNonblocking(_)
+                | Operation::Unread(_)
+                | Operation::SetCapacity(_),
+                ..,
+            )
             | (_, _, Some(_)) => Vec::new(),
             (operation, ..) => return Err(format!("its model does not know this `{}`", operation.name())),
         };

@@ -93,6 +93,8 @@ enum Action {
     Shutdown {
         to: usize,
     },
+    /// A write returns though not all was taken: a signal came. Until then it may sleep.
+    CutShort,
 }
 
 pub(super) fn judge(plan: &Plan, index: usize, trace: &Trace<'_>) -> Said {
@@ -261,7 +263,10 @@ impl<'p> Translation<'p> {
             (Operation::Write(write), outcome @ (None | Some(Outcome::Count(_))), _) => {
                 let whole = length(write.text.as_ref(), write.size);
                 let written = if let Some(Outcome::Count(count)) = outcome { (*count).min(whole) } else { whole };
-                let actions = self.appended(trace, call, write.text.as_deref(), written);
+                let mut actions = self.appended(trace, call, write.text.as_deref(), written);
+                if written < whole {
+                    actions.push(Action::CutShort);
+                }
                 return Ok(if outcome.is_some() { Known::All(actions) } else { Known::Some(actions) });
             }
             (Operation::Write(_) | Operation::Fill(_), Some(_), Some("EAGAIN")) => vec![Action::Full { to: toward }],
@@ -292,7 +297,15 @@ impl<'p> Translation<'p> {
             (Operation::Shutdown(shutdown), Some(_), None) if shutdown.direction == Direction::Write => {
                 vec![Action::Shutdown { to: toward }]
             }
-            (Operation::Close(_) | Operation::Poll(_) | Operation::EpollAdd(_) | Operation::SetNonblocking(_), ..)
+            (
+                Operation::Close(_)
+                | Operation::Poll(_)
+                | Operation::EpollAdd(_)
+                | Operation::SetNonblocking(_)
+                | Operation::Unread(_)
+                | Operation::SetCapacity(_),
+                ..,
+            )
             | (_, _, Some(_)) => Vec::new(),
             (operation, ..) => return Err(format!("its model does not know this `{}`", operation.name())),
         };
@@ -444,6 +457,7 @@ impl Model for Stream {
                 all
             }
             Action::Spoiled(..) => false,
+            Action::CutShort => true,
             Action::Nothing { to } => self.deferred || state.content[*to].is_empty(),
             Action::Full { to } => self.deferred || !state.content[*to].is_empty(),
             Action::End { to } => {

@@ -333,6 +333,7 @@ pub(super) fn amounts_of(line: &Line) -> Vec<Amount> {
             Operation::FetchAdd(add) => vec![&add.cell, &add.value],
             Operation::CompareExchange(exchange) => vec![&exchange.cell, &exchange.expected, &exchange.value],
             Operation::Resize(resize) => vec![&resize.size],
+            Operation::SetCapacity(set) => vec![&set.size],
             Operation::Sigqueue(queue) => vec![&queue.value],
             Operation::Setrlimit(set) => vec![&set.limit],
             Operation::Exit(exit) => vec![&exit.status],

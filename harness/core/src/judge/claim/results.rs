@@ -2,10 +2,11 @@
 
 use super::{Said, broken};
 use crate::{Event, History, Plan, finding::Anomaly, judge::results::named_results, wire::Outcome};
+use spec::scenario::NamedResult;
 use std::collections::BTreeMap;
 
 /// Broken where the results are seen together.
-pub(super) fn never(plan: &Plan, named: &BTreeMap<String, u64>, history: &History) -> Said {
+pub(super) fn never(plan: &Plan, named: &BTreeMap<String, NamedResult<u64>>, history: &History) -> Said {
     match together(plan, named, history) {
         Some((true, events)) => broken(Anomaly::WrongValue, format!("never {}", text(named)), text(named), events),
         Some((false, _)) => Said::Held,
@@ -14,7 +15,7 @@ pub(super) fn never(plan: &Plan, named: &BTreeMap<String, u64>, history: &Histor
 }
 
 /// Held where the results are seen together.
-pub(super) fn seen(plan: &Plan, named: &BTreeMap<String, u64>, history: &History) -> Said {
+pub(super) fn seen(plan: &Plan, named: &BTreeMap<String, NamedResult<u64>>, history: &History) -> Said {
     match together(plan, named, history) {
         Some((true, _)) => Said::Held,
         _ => Said::Nothing,
@@ -22,13 +23,14 @@ pub(super) fn seen(plan: &Plan, named: &BTreeMap<String, u64>, history: &History
 }
 
 /// Whether all results are as named, and the events that tell; `None` where one is missing.
-fn together(plan: &Plan, named: &BTreeMap<String, u64>, history: &History) -> Option<(bool, Vec<usize>)> {
+fn together(plan: &Plan, named: &BTreeMap<String, NamedResult<u64>>, history: &History) -> Option<(bool, Vec<usize>)> {
     let results = named_results(plan, history);
     let mut all = true;
     let mut events = Vec::new();
     for (name, value) in named {
         let (got, event) = results.get(name)?;
-        all &= *got == value.to_string() || signal_value(history, *event) == Some(*value);
+        let of_signal = matches!(value, NamedResult::Number(number) if signal_value(history, *event) == Some(*number));
+        all &= *got == value.to_string() || of_signal;
         events.push(*event);
     }
     Some((all, events))
@@ -45,6 +47,6 @@ fn signal_value(history: &History, event: usize) -> Option<u64> {
     }
 }
 
-fn text(named: &BTreeMap<String, u64>) -> String {
+fn text(named: &BTreeMap<String, NamedResult<u64>>) -> String {
     named.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join(" and ")
 }
