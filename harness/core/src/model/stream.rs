@@ -126,6 +126,8 @@ struct Translation<'p> {
     two_way: bool,
     /// The rank of each part that is read, by its writer, message and offset; of what is kept together by its first byte.
     ranks: BTreeMap<(u8, u32, u32), usize>,
+    /// Where reads cut each message, by its writer and number.
+    cuts: BTreeMap<(u8, u32), BTreeSet<u32>>,
 }
 
 impl<'p> Translation<'p> {
@@ -137,7 +139,15 @@ impl<'p> Translation<'p> {
             .flat_map(|process| &process.holds)
             .any(|(channel, end)| *channel == index && matches!(end, HeldEnd::First | HeldEnd::Second));
         let is_pipe = matches!(channel.mechanism, Mechanism::Pipe | Mechanism::Fifo);
-        let mut translation = Self { plan, index, is_pipe, stamped: channel.stamped, two_way, ranks: BTreeMap::new() };
+        let mut translation = Self {
+            plan,
+            index,
+            is_pipe,
+            stamped: channel.stamped,
+            two_way,
+            ranks: BTreeMap::new(),
+            cuts: BTreeMap::new(),
+        };
         if channel.stamped {
             translation.rank(trace);
         }
@@ -168,6 +178,8 @@ impl<'p> Translation<'p> {
         for piece in reads.flatten() {
             let Data::Runs(runs) = &piece.data else { continue };
             for run in runs {
+                let cuts = self.cuts.entry((run.from, run.message)).or_default();
+                cuts.extend([run.offset, run.offset.saturating_add(run.length)]);
                 let offset = if together.contains(&(run.from, run.message)) { 0 } else { run.offset };
                 let next = self.ranks.len();
                 self.ranks.entry((run.from, run.message, offset)).or_insert(next);
@@ -324,7 +336,7 @@ impl<'p> Translation<'p> {
             return bytes.iter().map(one).collect();
         }
         let from = self.plan.processes[call.process].number;
-        self.stamped_parts(trace, from, call.message, written, self.is_kept_together(call))
+        self.stamped_parts(from, call.message, written, self.is_kept_together(call))
             .into_iter()
             .map(|run| Action::Append { to, bytes: Bytes::Stamped(run), rank: self.rank_of(&run) })
             .collect()
@@ -338,7 +350,7 @@ impl<'p> Translation<'p> {
         let mut message = call.message;
         while left > 0 {
             let bytes = left.min(size);
-            let parts = self.stamped_parts(trace, from, message, bytes, self.is_kept_together(call));
+            let parts = self.stamped_parts(from, message, bytes, self.is_kept_together(call));
             let part = |run: Run| Action::Append { to, bytes: Bytes::Stamped(run), rank: self.rank_of(&run) };
             actions.extend(parts.into_iter().map(part));
             message += 1;
@@ -348,22 +360,12 @@ impl<'p> Translation<'p> {
     }
 
     /// The parts of a stamped write, cut where reads cut it.
-    fn stamped_parts(&self, trace: &Trace<'_>, from: u8, message: u32, written: u64, together: bool) -> Vec<Run> {
+    fn stamped_parts(&self, from: u8, message: u32, written: u64, together: bool) -> Vec<Run> {
         let written = u32::try_from(written).unwrap_or(u32::MAX);
         let mut cuts = BTreeSet::from([0, written]);
         if !together {
-            let pieces = trace.calls.iter().filter_map(|call| match call.outcome {
-                Some(Outcome::Received(received)) => Some(&received.pieces),
-                _ => None,
-            });
-            for piece in pieces.flatten() {
-                let Data::Runs(runs) = &piece.data else { continue };
-                for run in runs.iter().filter(|run| run.from == from && run.message == message) {
-                    cuts.extend(
-                        [run.offset, run.offset.saturating_add(run.length)].into_iter().filter(|cut| *cut < written),
-                    );
-                }
-            }
+            let read = self.cuts.get(&(from, message)).into_iter().flatten().copied();
+            cuts.extend(read.filter(|cut| *cut < written));
         }
         let cuts: Vec<u32> = cuts.into_iter().collect();
         cuts.windows(2).map(|cut| Run { from, message, offset: cut[0], length: cut[1] - cut[0] }).collect()
