@@ -48,6 +48,7 @@ fn story(session: &Session, rounds: usize) -> Plan {
         limits: &hello.limits,
         processors: session.facts().processors,
         platform: "linux",
+        machine: std::env::consts::ARCH,
     };
     expand::plan(&scenario, &expand::names(&scenario)[0], &host).expect("the bench's scenario has a plan")
 }

@@ -1,6 +1,9 @@
 //! The engines that run plans: one for stories, one for processes that run freely.
 
 mod free;
+mod race;
+mod release;
+mod renewal;
 mod rest;
 mod story;
 mod team;
@@ -8,8 +11,12 @@ mod team;
 use crate::{
     fault::Fault,
     lane::{Grounds, Lane},
+    listener::Listener,
 };
-use harness_core::{History, Plan, wire::Refused};
+use harness_core::{
+    Plan,
+    wire::{Refused, capability},
+};
 use spec::scenario::Orders;
 
 /// How the running of a plan came out.
@@ -21,21 +28,25 @@ pub(crate) enum Ran {
     Refused(Refused),
 }
 
-/// Runs a plan on a lane, handing over each history as it is complete. The callback says whether to go on with further runs.
+/// Runs a plan on a lane; the listener hears what comes of it.
 ///
 /// # Errors
 /// When the harness or the agent erred; the lane is not fit for use after that.
-pub(crate) fn run(
+pub(crate) fn run<'p>(
     grounds: &Grounds,
     lane: &mut Lane,
-    plan: &Plan,
-    on_history: &mut dyn FnMut(History) -> bool,
+    plan: &'p Plan,
+    listener: &mut Listener<'p>,
 ) -> Result<Ran, Fault> {
+    let needed = [capability::SHARED_MEETING, capability::COPIES, capability::SHARED_JOURNAL];
+    let has_all = needed.iter().all(|needed| lane.hello.capabilities.iter().any(|known| known == needed));
     if plan.is_story() {
-        story::run(grounds, lane, plan, on_history)
+        story::run(grounds, lane, plan, listener)
     } else if plan.orders == Orders::Every {
-        story::run_every_order(grounds, lane, plan, on_history)
+        story::run_every_order(grounds, lane, plan, listener)
+    } else if plan.race && has_all && race::is_possible(plan) {
+        race::run(grounds, lane, plan, listener)
     } else {
-        free::run(grounds, lane, plan, on_history)
+        free::run(grounds, lane, plan, listener)
     }
 }

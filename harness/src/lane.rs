@@ -10,7 +10,11 @@ use crate::{
     session::Config,
     warden::Warden,
 };
-use harness_core::wire::{FromAgent, Hello, PROTOCOL, RootHello, SOCKET_VARIABLE};
+use harness_core::{
+    Plan,
+    race::Environment,
+    wire::{FromAgent, Hello, PROTOCOL, RootHello, SOCKET_VARIABLE},
+};
 use nix::{
     poll::{PollFd, PollFlags, ppoll},
     sched::{CpuSet, sched_setaffinity},
@@ -18,6 +22,7 @@ use nix::{
     unistd::Pid,
 };
 use std::{
+    collections::HashMap,
     fs,
     os::{
         fd::{AsFd as _, BorrowedFd},
@@ -25,6 +30,10 @@ use std::{
     },
     path::{Path, PathBuf},
     process::{Child, Stdio},
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Duration,
 };
 
@@ -40,13 +49,34 @@ pub(crate) struct Grounds {
     /// The processors that may be used.
     pub(crate) processors: Vec<usize>,
     pub(crate) warden: Option<Warden>,
+    /// The seed of the races from now on.
+    pub(crate) seed: AtomicU64,
+    /// The environments that brought most, by scenario and mechanism.
+    pub(crate) best_environments: Mutex<HashMap<String, Environment>>,
 }
 
 impl Grounds {
+    pub(crate) fn seed(&self) -> u64 {
+        self.seed.load(Ordering::Relaxed)
+    }
+
+    /// The environment that brought most the last time that a race of this scenario was run on this mechanism.
+    pub(crate) fn best_environment(&self, plan: &Plan) -> Option<Environment> {
+        self.best_environments.lock().unwrap_or_else(PoisonError::into_inner).get(&race_name(plan)).copied()
+    }
+
+    pub(crate) fn remember_environment(&self, plan: &Plan, environment: Environment) {
+        self.best_environments.lock().unwrap_or_else(PoisonError::into_inner).insert(race_name(plan), environment);
+    }
+
     /// How long an agent may take to answer what needs no waiting: nanoseconds.
     pub(crate) fn patience_ns(&self) -> u64 {
         self.config.scaled(self.config.patience)
     }
+}
+
+fn race_name(plan: &Plan) -> String {
+    format!("{}[{}]", plan.scenario, plan.mechanism)
 }
 
 /// Where an agent's standard error goes: a file never makes it wait.
@@ -216,12 +246,13 @@ pub(crate) fn wait(descriptors: &[BorrowedFd<'_>], timeout_ns: u64) -> bool {
 }
 
 /// Binds a process (0: this thread) to processors. Where that is refused, it runs unbound: order never depends on it.
-pub(crate) fn pin(pid: i32, processors: &[usize]) {
+/// Returns whether it was bound.
+pub(crate) fn pin(pid: i32, processors: &[usize]) -> bool {
     let mut set = CpuSet::new();
     for processor in processors {
         let _ = set.set(*processor);
     }
-    let _ = sched_setaffinity(Pid::from_raw(pid), &set);
+    sched_setaffinity(Pid::from_raw(pid), &set).is_ok()
 }
 
 /// What a fault says when an agent's root is gone.

@@ -12,6 +12,7 @@ mod isolation;
 mod lane;
 mod lane_processes;
 mod leftovers;
+mod listener;
 mod reply;
 mod session;
 mod spawner;

@@ -7,6 +7,7 @@ use crate::{
     host,
     isolation::{self, IsolationChoice},
     lane::{self, Grounds, Lane},
+    listener::Listener,
     spawner::Spawner,
     sweep,
     warden::Warden,
@@ -14,7 +15,8 @@ use crate::{
 use harness_core::{
     Finding, Judgement, Plan, Verdict,
     finding::{Skip, SkipClass},
-    judge::{self, Judge},
+    judge,
+    race::Release,
     wire::{RefusalClass, Refused, RootHello},
 };
 use spec::scenario::Grade;
@@ -24,7 +26,7 @@ use std::{
     path::PathBuf,
     sync::{
         Arc, Mutex, PoisonError,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
         mpsc,
     },
     thread,
@@ -40,8 +42,12 @@ pub struct Config {
     pub helper: PathBuf,
     /// Lanes side by side; 0: one a processor.
     pub jobs: usize,
-    /// The seed of jitter.
+    /// The seed of races.
     pub seed: u64,
+    /// How all runs of races are released, rather than in each way in turn.
+    pub release: Option<Release>,
+    /// Whether a race ends with the first run that breaks something.
+    pub until_failure: bool,
     /// All times that bound waiting are multiplied by this.
     pub time_scale: f64,
     /// Whether to stop at the first instance that is broken or faulty.
@@ -61,6 +67,8 @@ impl Config {
             helper,
             jobs: 0,
             seed: 1,
+            release: None,
+            until_failure: false,
             time_scale: 1.0,
             fail_fast: false,
             isolation: IsolationChoice::Auto,
@@ -153,7 +161,18 @@ impl Session {
         let processors = host::processors();
         let lanes = if config.jobs == 0 { processors.len() } else { config.jobs };
         let directory_path = directory.path().to_owned();
-        let grounds = Grounds { config, isolation, directory: directory_path, prefix, processors, warden };
+        let seed = AtomicU64::new(config.seed);
+        let best_environments = Mutex::default();
+        let grounds = Grounds {
+            config,
+            isolation,
+            directory: directory_path,
+            prefix,
+            processors,
+            warden,
+            seed,
+            best_environments,
+        };
         let grounds = Arc::new(grounds);
         let spawner = Spawner::start(&grounds);
         let lane = spawner.lane(0)?;
@@ -180,9 +199,21 @@ impl Session {
         &self.facts
     }
 
+    /// From now on races have this seed, and controls are run again.
+    pub fn reseed(&self, seed: u64) {
+        self.grounds.seed.store(seed, Ordering::Relaxed);
+        self.controls.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+
     /// Asks a run in progress to end after the instances it is in. To be called from another thread, or a signal's watcher.
     pub fn cancel(&self) {
         self.cancelled.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether the session was asked to end.
+    #[must_use]
+    pub fn is_cancelled(&self) -> bool {
+        self.cancelled.load(Ordering::Relaxed)
     }
 
     /// Runs jobs, stories and single runs side by side first, then races one by one with all processors for themselves.
@@ -235,7 +266,7 @@ impl Session {
         while !self.cancelled.load(Ordering::Relaxed) {
             let Some(index) = queue.lock().unwrap_or_else(PoisonError::into_inner).pop_front() else { break };
             let race = jobs[index].plan.race;
-            lane::pin(0, if race { processors } else { own });
+            let _ = lane::pin(0, if race { processors } else { own });
             let started = clock::now();
             if sender.send(Progress::Started(index)).is_err() {
                 break;
@@ -294,17 +325,13 @@ impl Session {
         plan: &Plan,
         processors: &[usize],
     ) -> Result<Judgement, Skip> {
-        let mut judge = Judge::new(plan);
+        let mut listener = Listener::new(plan, self.grounds.config.until_failure);
         let ran = match self.lane(number, slot, processors) {
             Err(fault) => Err(fault),
-            Ok(lane) => engine::run(&self.grounds, lane, plan, &mut |history| {
-                let broke = judge.add(&history);
-                // A control has done its work as soon as one run has broken its claim.
-                !(broke && plan.must_break.is_some() && breaks(plan, &history))
-            }),
+            Ok(lane) => engine::run(&self.grounds, lane, plan, &mut listener),
         };
         match ran {
-            Ok(Ran::Through) => Ok(judge.finish()),
+            Ok(Ran::Through) => Ok(listener.finish()),
             Ok(Ran::Refused(Refused { class: RefusalClass::Fault, reason, .. })) => {
                 Ok(faulty(&format!("the agent cannot open the channels: {reason}")))
             }
@@ -336,7 +363,7 @@ impl Session {
             });
         }
         let lane = slot.as_mut().expect("the slot was filled above");
-        lane::pin(lane.root.pid, processors);
+        let _ = lane::pin(lane.root.pid, processors);
         Ok(lane)
     }
 
@@ -357,16 +384,6 @@ impl Drop for Session {
         }
         drop(self.directory.take());
     }
-}
-
-/// Whether a history breaks the claim that a control has to break.
-fn breaks(plan: &Plan, history: &harness_core::History) -> bool {
-    let mut judge = Judge::new(plan);
-    judge.add(history);
-    let judgement = judge.finish();
-    plan.must_break.as_ref().is_some_and(|claim| {
-        judgement.findings.iter().any(|finding| &finding.claim == claim && finding.verdict == Verdict::Broken)
-    })
 }
 
 fn faulty(what: &str) -> Judgement {
@@ -390,5 +407,6 @@ fn faulty(what: &str) -> Judgement {
         runs: 0,
         overlapped: 0,
         evidence: None,
+        race: None,
     }
 }

@@ -7,8 +7,10 @@ mod control;
 #[cfg(target_os = "linux")]
 mod exec;
 mod host;
+mod journal;
 mod meeting;
 mod process;
+mod race;
 mod root;
 mod team;
 

@@ -10,10 +10,13 @@ mod descriptors;
 mod locks;
 pub(crate) mod processes;
 mod readiness;
+mod renew;
 mod signals;
+pub mod words;
 
 pub use descriptors::Descriptors;
 pub use readiness::Watch;
+pub use renew::{Fresh, renew};
 
 use crate::{
     ability::{Failure, Filter, Memory, Object, Opening, Patience, Queue, Result, Stream},
@@ -32,6 +35,7 @@ use spec::{
     vocabulary::Feature,
 };
 use std::{collections::BTreeMap, os::fd::OwnedFd, time::Duration};
+use words::Access;
 
 /// A read without a size asks for so many bytes.
 const READ_SIZE: u64 = 64 << 10;
@@ -70,6 +74,12 @@ impl Held {
     #[must_use]
     pub fn new(name: &str, mechanism: Mechanism, stamped: bool, copies: Vec<Object>) -> Self {
         Self { name: name.to_owned(), mechanism, stamped, copies, sent: 0, decoder: Decoder::new() }
+    }
+
+    /// Whether it is memory.
+    #[must_use]
+    pub fn is_memory(&self) -> bool {
+        matches!(self.copies.first(), Some(Object::Memory(_)))
     }
 
     /// How many copies there are.
@@ -118,10 +128,58 @@ impl Held {
         adopted.map_err(|failure| Problem(format!("cannot take over a received descriptor: {failure:?}")))
     }
 
+    /// Checks that the mechanism offers what a step asks for.
+    ///
+    /// # Errors
+    /// Where it does not.
+    pub fn check(&self, operation: &Operation<u64>) -> std::result::Result<(), Problem> {
+        offered(operation, self.mechanism)
+    }
+
     /// Begins a run: messages are counted from 0 again.
     pub fn begin_run(&mut self) {
         self.sent = 0;
-        self.decoder = Decoder::new();
+        if self.stamped {
+            self.decoder = Decoder::new();
+        }
+    }
+
+    /// Sets `O_NONBLOCK` on all copies.
+    ///
+    /// # Errors
+    /// Where there is no such flag, or it cannot be set.
+    pub fn set_nonblocking(&mut self) -> std::result::Result<(), Problem> {
+        for channel in self.copies.iter_mut().filter_map(Object::channel) {
+            channel
+                .set_nonblocking(true)
+                .map_err(|failure| Problem(format!("cannot set `{}` non-blocking: {failure:?}", self.name)))?;
+        }
+        Ok(())
+    }
+
+    /// Makes the word of an access reachable in a copy.
+    ///
+    /// # Errors
+    /// Where there is no such word.
+    pub fn reach(&mut self, operation: &Operation<u64>, copy: usize) -> std::result::Result<(), Problem> {
+        let reached = match self.copies.get_mut(copy) {
+            Some(Object::Memory(memory)) => words::reach(operation, memory.as_mut()),
+            _ => Err(Failure::Senseless("it is no memory".to_owned())),
+        };
+        reached.map_err(|failure| Problem(format!("cannot {} `{}`: {failure:?}", operation.name(), self.name)))
+    }
+
+    /// An access to a copy that was made reachable.
+    ///
+    /// # Errors
+    /// Where there is no such word.
+    pub fn access(&self, operation: &Operation<u64>, copy: usize) -> std::result::Result<Access<'_>, Problem> {
+        let mapping = match self.copies.get(copy) {
+            Some(Object::Memory(memory)) => memory.mapped(),
+            _ => None,
+        };
+        Access::new(operation, mapping)
+            .map_err(|failure| Problem(format!("cannot {} `{}`: {failure:?}", operation.name(), self.name)))
     }
 }
 
@@ -161,6 +219,8 @@ impl Performer {
 #[derive(Debug, Default)]
 pub struct Work {
     payload: Vec<u8>,
+    /// Whose message lies in `payload`, and which, where that is known to be a whole one with stamps.
+    loaded: Option<(u8, u32)>,
     buffer: Vec<u8>,
     /// The descriptor that a step is to send: -1 where it is closed.
     pub handle: i32,
@@ -201,8 +261,22 @@ pub fn prepare(
     work: &mut Work,
 ) -> std::result::Result<(), Problem> {
     if let Some(held) = &held {
-        offered(operation, held.mechanism)?;
+        held.check(operation)?;
     }
+    lay_out(operation, held, copy, performer, work)
+}
+
+/// As [`prepare`], for a step that was checked by [`Held::check`].
+///
+/// # Errors
+/// Where the step makes no sense for this channel.
+pub fn lay_out(
+    operation: &Operation<u64>,
+    held: Option<&mut Held>,
+    copy: usize,
+    performer: &Performer,
+    work: &mut Work,
+) -> std::result::Result<(), Problem> {
     let sent = held.as_ref().map_or(0, |held| held.sent);
     match operation {
         Operation::Write(operation::Write { text, size, .. }) | Operation::Send(operation::Send { text, size, .. }) => {
@@ -230,6 +304,11 @@ fn load_payload(
     number: u8,
     message: u32,
 ) -> std::result::Result<(), Problem> {
+    // A stamped message is made once, where this buffer is for one step alone.
+    if text.is_none() && work.loaded == Some((number, message)) && work.payload.len() as u64 == size.unwrap_or(0) {
+        return Ok(());
+    }
+    work.loaded = text.is_none().then_some((number, message));
     work.payload.clear();
     if let Some(text) = text {
         work.payload.extend_from_slice(text.as_bytes());
@@ -301,11 +380,31 @@ pub fn perform(
     performer: &mut Performer,
     work: &mut Work,
 ) -> std::result::Result<Outcome, Problem> {
-    work.instant();
+    let is_own = is_own(operation);
+    perform_known(operation, is_own, held, copy, performer, work)
+}
+
+/// As [`perform`], for a step of which is known whether it [`is_own`].
+///
+/// # Errors
+/// Where the step makes no sense for this channel.
+pub fn perform_known(
+    operation: &Operation<u64>,
+    is_own: bool,
+    held: Option<&mut Held>,
+    copy: usize,
+    performer: &mut Performer,
+    work: &mut Work,
+) -> std::result::Result<Outcome, Problem> {
+    work.began = 0;
     let result = match held {
-        Some(held) if !is_own(operation) => on_channel(operation, held, copy, performer, work),
+        Some(held) if !is_own => on_channel(operation, held, copy, performer, work),
         _ => by_itself(operation, performer, work),
     };
+    if work.began == 0 {
+        // There was no call to be timed.
+        work.instant();
+    }
     match result {
         Ok(outcome) => Ok(outcome),
         Err(Failure::Errno(errno)) => failed(errno),
@@ -324,7 +423,8 @@ pub fn failed(errno: Errno) -> std::result::Result<Outcome, Problem> {
 }
 
 /// Whether an operation is the process's own, whatever channel its step names.
-fn is_own(operation: &Operation<u64>) -> bool {
+#[must_use]
+pub fn is_own(operation: &Operation<u64>) -> bool {
     matches!(operation.row().scope, operation::Scope::Process | operation::Scope::Abilities(&[spec::Ability::Signals]))
 }
 
@@ -343,6 +443,11 @@ fn by_itself(operation: &Operation<u64>, performer: &mut Performer, work: &mut W
         Operation::ChangeUser(_) => processes::change_user(work),
         operation if descriptors::is_about(operation) => descriptors::perform(operation, performer, work),
         Operation::EpollWait(wait) => performer.watch.wait(wait.timeout, work),
+        Operation::Fence(_) => {
+            let fence = Access::new(operation, None)?;
+            let _ = work.timed(|_, _| fence.make());
+            Ok(Outcome::Done)
+        }
         _ => signals::perform(operation, performer, work)
             .unwrap_or_else(|| Err(Failure::Senseless("it needs a channel that this process holds".to_owned()))),
     }
@@ -614,6 +719,7 @@ fn fill(
     let mut began = None;
     for _ in 0..FILL_CALLS_MAX {
         stamp::fill(number, *sent, &mut work.payload);
+        work.loaded = None;
         let result = work.timed(|payload, _| call(payload));
         began.get_or_insert(work.began);
         match result {
@@ -648,30 +754,24 @@ fn memory(operation: &Operation<u64>, memory: &mut dyn Memory, work: &mut Work) 
         Operation::Store(operation::Store { text: Some(_), at, .. }) => {
             work.timed(|payload, _| memory.store_bytes(at.unwrap_or(0), payload)).map(|()| Outcome::Done)
         }
-        Operation::Store(store) => {
-            work.timed(|_, _| memory.store(store.cell.unwrap_or(0), store.value.unwrap_or(0))).map(|()| Outcome::Done)
-        }
         Operation::Load(operation::Load { size: Some(_), at, .. }) => {
             work.timed(|_, buffer| memory.load_bytes(at.unwrap_or(0), buffer))?;
             Ok(Outcome::Text(data::text_up_to_nul(&work.buffer)))
         }
-        Operation::Load(load) => work.timed(|_, _| memory.load(load.cell.unwrap_or(0))).map(Outcome::Count),
-        Operation::FetchAdd(add) => {
+        Operation::FetchAdd(add) if add.torn => {
             let (cell, value) = (add.cell.unwrap_or(0), add.value.unwrap_or(1));
             let before = work.timed(|_, _| {
-                if add.torn {
-                    let before = memory.load(cell)?;
-                    memory.store(cell, before.wrapping_add(value))?;
-                    return Ok(before);
-                }
-                memory.fetch_add(cell, value)
+                let before = memory.load(cell)?;
+                memory.store(cell, before.wrapping_add(value))?;
+                Ok(before)
             });
             before.map(Outcome::Count)
         }
-        Operation::CompareExchange(exchange) => {
-            let cell = exchange.cell.unwrap_or(0);
-            let (expected, value) = (exchange.expected.unwrap_or(0), exchange.value.unwrap_or(1));
-            work.timed(|_, _| memory.compare_exchange(cell, expected, value)).map(Outcome::Count)
+        access if words::is_access(access) => {
+            words::reach(access, memory)?;
+            let access = Access::new(access, memory.mapped())?;
+            let found = work.timed(|_, _| access.make());
+            Ok(if access.tells() { Outcome::Count(found) } else { Outcome::Done })
         }
         Operation::Resize(resize) => {
             let size = resize.size.ok_or_else(|| Failure::Senseless("it was told no size".to_owned()))?;

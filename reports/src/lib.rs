@@ -14,6 +14,7 @@ pub mod label;
 pub mod list;
 pub mod matrix;
 pub mod portrait;
+mod race;
 pub mod run;
 pub mod style;
 pub mod summary;

@@ -44,6 +44,7 @@ fn judgement(verdict: Verdict, findings: Vec<Finding>, events: Vec<Event>) -> Ju
         runs: 1,
         overlapped: 0,
         evidence: Some(History { run: 0, events }),
+        race: None,
     }
 }
 
@@ -166,8 +167,8 @@ pub(crate) fn broken_race() -> InstanceReport {
     judgement.runs = 500;
     judgement.overlapped = 480;
     judgement.outcomes = vec![
-        OutcomeCount { outcome: "writer.1#0 writer.2#0".to_owned(), count: 300 },
-        OutcomeCount { outcome: "writer.2#0 writer.1#0".to_owned(), count: 200 },
+        OutcomeCount { outcome: "writer.1#0 writer.2#0".to_owned(), count: 300, overlapped: 290, example: None },
+        OutcomeCount { outcome: "writer.2#0 writer.1#0".to_owned(), count: 200, overlapped: 200, example: None },
     ];
     let mut report = report("boundaries/whole[pipe,size=4097]", &["writer.1", "writer.2", "reader"], steps, judgement);
     report.title = "A write of up to PIPE_BUF bytes is never torn by another".to_owned();

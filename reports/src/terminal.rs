@@ -3,6 +3,7 @@
 use crate::{
     RunRecord, diagram,
     label::duration,
+    race,
     style::{Color, count, table, wrap},
 };
 use harness_core::{Finding, InstanceReport, Judgement, Verdict};
@@ -114,27 +115,14 @@ fn evidence(instance: &InstanceReport, judgement: &Judgement, findings: &[&Findi
         let named = named.map_or(&[] as &[usize], |finding| &finding.events);
         text.push('\n');
         if judgement.runs > 1 {
-            text.push_str(&format!("  run {} of {}:\n", history.run, judgement.runs));
+            let release = judgement.race.as_ref().and_then(|race| race.evidence.as_ref());
+            let release = release.map_or_else(String::new, |release| format!(", released by {release}"));
+            text.push_str(&format!("  run {} of {}{release}:\n", history.run, judgement.runs));
         }
         text.push_str(&diagram::render(instance, history, named, color));
         text.push_str(&format!("  {}\n", color.dim(diagram::LEGEND)));
     }
-    text.push_str(&race_text(judgement));
-    text
-}
-
-fn race_text(judgement: &Judgement) -> String {
-    if judgement.runs <= 1 {
-        return String::new();
-    }
-    let mut text = format!("\n  {} runs, calls overlapped in {}\n", judgement.runs, judgement.overlapped);
-    let shown = judgement.outcomes.iter().take(8);
-    text.push_str(
-        &shown.map(|outcome| format!("    {:>7} times  {}\n", outcome.count, outcome.outcome)).collect::<String>(),
-    );
-    if judgement.outcomes.len() > 8 {
-        text.push_str(&format!("    and {} other outcomes\n", judgement.outcomes.len() - 8));
-    }
+    text.push_str(&race::text(judgement));
     text
 }
 
@@ -201,6 +189,12 @@ fn verbose(record: &RunRecord, color: Color) -> String {
         })
         .collect();
     text.push_str(&table(&rows, "  "));
+    for instance in record.instances.iter().filter(|instance| instance.verdict == Verdict::Held) {
+        let race = instance.judgement.as_ref().map_or_else(String::new, race::text);
+        if !race.is_empty() {
+            text.push_str(&format!("\n{}{race}", instance.id));
+        }
+    }
     text
 }
 

@@ -71,14 +71,16 @@ pub enum Operation<N> {
     Notify(Notify<N>),
     /// Wait at a barrier until all have come: `pthread_barrier_wait()`; gives 1 to one of them (`PTHREAD_BARRIER_SERIAL_THREAD`), 0 to the others.
     Arrive(OfChannel),
-    /// Store a number in an atomic cell, or a text at an offset.
+    /// Store a number in an atomic cell or word, or a text at an offset.
     Store(Store<N>),
-    /// Load an atomic cell, or a text at an offset.
+    /// Load an atomic cell or word, or a text at an offset.
     Load(Load<N>),
     /// Add to an atomic cell; gives the value before.
     FetchAdd(FetchAdd<N>),
     /// Replace the value of an atomic cell if it is as expected; gives the value before.
     CompareExchange(CompareExchange<N>),
+    /// Keep loads and stores before it from passing those after it: `atomic_thread_fence()`.
+    Fence(Fence),
     /// Set the size of a memory object: `ftruncate()`.
     Resize(Resize<N>),
     /// Which events a descriptor is ready for: `poll()`; gives their names in the order `in pri out rdhup err hup`, or `nothing`.
@@ -228,6 +230,7 @@ pub const OPERATIONS: &[OperationRow] = &[
     row("load", MEMORY_OR_WORD, None, Some("cell"), Some("cell"), None),
     row("fetch_add", MEMORY, None, Some("value"), Some("value"), None),
     row("compare_exchange", MEMORY, None, None, None, None),
+    row("fence", Scope::Process, None, Some("order"), None, None),
     row("resize", MEMORY, Some(Feature::Resize), Some("size"), Some("size"), None),
     row("poll", WITH_DESCRIPTORS, Some(Feature::Poll), None, None, Some("events")),
     row("epoll_add", WITH_DESCRIPTORS, Some(Feature::Poll), None, None, Some("events")),
@@ -319,6 +322,7 @@ impl<N> Operation<N> {
             Self::Load(_) => "load",
             Self::FetchAdd(_) => "fetch_add",
             Self::CompareExchange(_) => "compare_exchange",
+            Self::Fence(_) => "fence",
             Self::Resize(_) => "resize",
             Self::Poll(_) => "poll",
             Self::EpollAdd(_) => "epoll_add",
@@ -414,7 +418,8 @@ impl<N> Operation<N> {
             | Self::EpollAdd(EpollAdd { channel, .. })
             | Self::SendHandle(SendHandle { channel, .. })
             | Self::ReceiveHandle(ReceiveHandle { channel, .. }) => channel.as_deref(),
-            Self::EpollWait(_)
+            Self::Fence(_)
+            | Self::EpollWait(_)
             | Self::Kill(_)
             | Self::Sigqueue(_)
             | Self::Sigmask(_)
@@ -601,7 +606,7 @@ macro_rules! never_left_out {
     };
 }
 
-never_left_out!(End, Resource, String, Access, Direction, Disposition, Mode, Signals);
+never_left_out!(End, Resource, Order, String, Access, Direction, Disposition, Mode, Signals);
 
 arguments! {
     /// A channel and nothing else.
@@ -900,12 +905,16 @@ arguments! {
         cell: Option<N>,
         /// The text to store.
         text: Option<String>,
-        /// The offset of the text in bytes; 0, if left out.
+        /// The offset of the text, or of a word, in bytes; 0, if left out.
         at: Option<N>,
+        /// How wide the word at that offset is: 8, 16, 32 or 64 bits. Without it there are cells.
+        bits: Option<N>,
+        /// How it is ordered with other accesses; `seq_cst`, if left out.
+        order: Option<Order>,
     }
 }
 arguments! {
-    /// Arguments of `load`: a cell, or a size at an offset.
+    /// Arguments of `load`: a cell, a word at an offset, or a size at an offset.
     Load<N> {
         /// Which channel.
         channel: Option<String>,
@@ -913,8 +922,19 @@ arguments! {
         cell: Option<N>,
         /// How many bytes of text to load.
         size: Option<N>,
-        /// The offset of the text in bytes; 0, if left out.
+        /// The offset of the text, or of a word, in bytes; 0, if left out.
         at: Option<N>,
+        /// How wide the word at that offset is: 8, 16, 32 or 64 bits. Without it there are cells.
+        bits: Option<N>,
+        /// How it is ordered with other accesses; `seq_cst`, if left out.
+        order: Option<Order>,
+    }
+}
+arguments! {
+    /// Arguments of `fence`.
+    Fence {
+        /// How strong it is; `seq_cst`, if left out.
+        order: Order,
     }
 }
 arguments! {
@@ -1302,6 +1322,34 @@ words! {
         Seal,
     }
 }
+words! {
+    /// How an access to memory is ordered with others: C11 `memory_order`.
+    #[derive(Default)]
+    Order {
+        /// Not at all: it is atomic, and no more.
+        Relaxed,
+        /// Nothing after this load, or fence, is done before it.
+        Acquire,
+        /// Nothing before this store, or fence, is done after it.
+        Release,
+        /// All that is ordered so has one order that all processes see.
+        #[default]
+        SeqCst,
+    }
+}
+impl Order {
+    /// As it is written in scenario files and in C.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Relaxed => "relaxed",
+            Self::Acquire => "acquire",
+            Self::Release => "release",
+            Self::SeqCst => "seq_cst",
+        }
+    }
+}
+
 words! {
     /// A resource that has a limit.
     #[derive(Default)]

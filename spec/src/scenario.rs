@@ -446,7 +446,8 @@ pub enum Need {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Elsewhere {
-    /// The platform: `linux`, `freebsd`, `macos`, `netbsd`, `openbsd`, `gvisor`, `qemu_user`, `musl`.
+    /// The platform: a system (`linux`, `freebsd`, `macos`, `netbsd`, `openbsd`, `gvisor`, `qemu_user`, `musl`) or a machine
+    /// (`x86_64`, `aarch64`, `riscv64`).
     pub r#where: String,
     /// What differs.
     pub because: String,

@@ -77,7 +77,7 @@ pub fn reference() -> anyhow::Result<PathBuf> {
         )));
     }
     build(&std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))?;
-    let built = workspace::target().join("release").join(PROGRAM);
+    let built = workspace::target().join("debug").join(PROGRAM);
     if !built.is_file() {
         bail!("the agent was built, but is not at {}: name it with --agent", built.display());
     }
@@ -86,7 +86,7 @@ pub fn reference() -> anyhow::Result<PathBuf> {
 
 fn build(cargo: &OsString) -> anyhow::Result<()> {
     let status = Command::new(cargo)
-        .args(["build", "--quiet", "--release", "--package", "impls"])
+        .args(["build", "--quiet", "--package", "impls"])
         .arg("--target-dir")
         .arg(workspace::target())
         .current_dir(workspace::root())

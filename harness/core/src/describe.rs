@@ -3,7 +3,7 @@
 use crate::wire::{Data, Outcome, Piece, ProcessEnding, Received, Run, SignalReport};
 use spec::{
     Operation, operation as arguments_of,
-    operation::Mode,
+    operation::{Mode, Order},
     scenario::{Ending, Expect, Expected, Parts},
 };
 
@@ -26,6 +26,14 @@ fn payload(text: Option<&str>, size: Option<u64>) -> String {
         (None, Some(size)) => size.to_string(),
         (None, None) => String::new(),
     }
+}
+
+/// Where and how memory is accessed: `0`, `8 (32 bits, relaxed)`.
+fn access(place: Option<u64>, bits: Option<u64>, order: Option<Order>) -> String {
+    let how: Vec<String> =
+        bits.map(|bits| format!("{bits} bits")).into_iter().chain(order.map(|order| order.word().to_owned())).collect();
+    let how = if how.is_empty() { String::new() } else { format!(" ({})", how.join(", ")) };
+    format!("{}{how}", place.unwrap_or(0))
 }
 
 /// The bytes that a lock covers; `None` for the whole.
@@ -60,9 +68,16 @@ pub fn operation(operation: &Operation<u64>) -> String {
         Operation::Notify(notify) => payload(None, notify.count),
         Operation::Store(store) => match (&store.text, store.value) {
             (Some(text), _) => quoted(text),
-            (None, value) => format!("{} in {}", value.unwrap_or(0), store.cell.unwrap_or(0)),
+            (None, value) => {
+                let place = store.cell.or(store.at.filter(|_| store.bits.is_some()));
+                format!("{} in {}", value.unwrap_or(0), access(Some(place.unwrap_or(0)), store.bits, store.order))
+            }
         },
+        Operation::Load(load) if load.order.is_some() || load.bits.is_some() => {
+            access(load.cell.or(load.at), load.bits, load.order)
+        }
         Operation::Load(load) => payload(None, load.cell.or(load.size)),
+        Operation::Fence(fence) => fence.order.word().to_owned(),
         Operation::FetchAdd(add) => add.value.unwrap_or(1).to_string(),
         Operation::Resize(resize) => payload(None, resize.size),
         Operation::SetCapacity(set) => payload(None, set.size),

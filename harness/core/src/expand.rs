@@ -41,6 +41,8 @@ pub struct Host<'h> {
     pub processors: u64,
     /// The platform, as `elsewhere` names it: `linux`, `freebsd`, ….
     pub platform: &'h str,
+    /// The machine, as `elsewhere` names it: `x86_64`, `aarch64`, …
+    pub machine: &'h str,
 }
 
 /// One instance of a scenario, before anything is known of a host.
@@ -243,9 +245,9 @@ fn elsewhere<'s>(
     mechanism: Mechanism,
     host: &Host<'_>,
 ) -> impl Iterator<Item = &'s Elsewhere> + use<'s> {
-    let platform = host.platform.to_owned();
+    let here = [host.platform.to_owned(), host.machine.to_owned()];
     scenario.elsewhere.iter().filter(move |note| {
-        note.r#where == platform && (note.mechanisms.is_empty() || note.mechanisms.contains(&mechanism))
+        here.contains(&note.r#where) && (note.mechanisms.is_empty() || note.mechanisms.contains(&mechanism))
     })
 }
 
@@ -508,19 +510,24 @@ impl<'h> Resolver<'h> {
                 Operation::MqNotify(MqNotify { channel, signal, value: self.optional(value.as_ref())? })
             }
             Operation::Arrive(channel) => Operation::Arrive(channel),
-            Operation::Store(Store { channel, value, cell, text, at }) => Operation::Store(Store {
+            Operation::Store(Store { channel, value, cell, text, at, bits, order }) => Operation::Store(Store {
                 channel,
                 value: self.optional(value.as_ref())?,
                 cell: self.optional(cell.as_ref())?,
                 text,
                 at: self.optional(at.as_ref())?,
+                bits: self.optional(bits.as_ref())?,
+                order,
             }),
-            Operation::Load(Load { channel, cell, size, at }) => Operation::Load(Load {
+            Operation::Load(Load { channel, cell, size, at, bits, order }) => Operation::Load(Load {
                 channel,
                 cell: self.optional(cell.as_ref())?,
                 size: self.optional(size.as_ref())?,
                 at: self.optional(at.as_ref())?,
+                bits: self.optional(bits.as_ref())?,
+                order,
             }),
+            Operation::Fence(fence) => Operation::Fence(fence),
             Operation::FetchAdd(FetchAdd { channel, cell, value, torn }) => Operation::FetchAdd(FetchAdd {
                 channel,
                 cell: self.optional(cell.as_ref())?,

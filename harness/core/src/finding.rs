@@ -1,6 +1,10 @@
 //! Findings, judgements and verdicts: what the judge says, and all that reports are made of.
 
-use crate::{history::History, plan::Parameter};
+use crate::{
+    history::History,
+    plan::Parameter,
+    race::{Environment, Release},
+};
 use serde::{Deserialize, Serialize};
 use spec::scenario::{Grade, Span};
 use std::collections::BTreeMap;
@@ -153,6 +157,41 @@ pub struct Judgement {
     pub overlapped: u32,
     /// The history that the findings' events point into: the first broken one, or the last.
     pub evidence: Option<History>,
+    /// How a race was run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub race: Option<Box<RaceReport>>,
+}
+
+/// How a race was run: what really ran, not what was asked for.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RaceReport {
+    /// Whether each process had a processor of its own.
+    pub pinned: bool,
+    /// Whether the journals lay in shared memory; else they went by messages while the processes ran.
+    pub shared_journal: bool,
+    /// Whether copies of channels were made as new and used again; else every run had copies that were opened for it.
+    pub renewed: bool,
+    /// How the runs were released, and what that brought.
+    pub environments: BTreeMap<Environment, EnvironmentCount>,
+    /// How the run of the evidence was released.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub evidence: Option<Release>,
+    /// How many kinds of runs there were: runs that differ in what calls gave, or in how the calls' intervals lie to each other.
+    pub kinds: u32,
+}
+
+/// What one way to release brought.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EnvironmentCount {
+    /// How many runs.
+    pub runs: u32,
+    /// In how many of them calls of different processes overlapped in time.
+    pub overlapped: u32,
+    /// How many distinct outcomes.
+    pub outcomes: u32,
+    /// How long the processes raced, from the first call of each batch to the return of the last: nanoseconds. What lies between
+    /// batches is not in it. 0 where that is not known.
+    pub racing_ns: u64,
 }
 
 /// One distinct outcome of a race.
@@ -162,6 +201,12 @@ pub struct OutcomeCount {
     pub outcome: String,
     /// How many runs ended so.
     pub count: u32,
+    /// In how many of them calls of different processes overlapped in time.
+    #[serde(default)]
+    pub overlapped: u32,
+    /// One of these runs in full; of the rarer outcomes of a race with many none is kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub example: Option<History>,
 }
 
 /// Why an instance was not run.

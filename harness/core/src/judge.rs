@@ -6,20 +6,20 @@ mod free;
 mod matches;
 mod results;
 mod story;
+mod tally;
 #[cfg(test)]
 mod tests;
 
 use crate::{
     History, Plan, describe,
-    finding::{Anomaly, Finding, Judgement, OutcomeCount, Verdict},
+    finding::{Anomaly, Finding, Judgement, RaceReport, Verdict},
     model, orders,
+    race::{Environment, Release},
 };
 use claim::Said;
 use spec::scenario::{Claim, Grade, Orders, Span};
 use std::collections::BTreeMap;
-
-/// How many distinct outcomes of a race are kept.
-const OUTCOMES_MAX: usize = 32;
+use tally::Tally;
 
 /// Judges the histories of one plan, one after another.
 #[derive(Debug)]
@@ -31,11 +31,29 @@ pub struct Judge<'p> {
     claims: Vec<ClaimState>,
     models: ModelState,
     recorded: BTreeMap<String, String>,
-    outcomes: BTreeMap<String, u32>,
+    tally: Tally,
     runs: u32,
     overlapped: u32,
     evidence: Option<History>,
     evidence_is_broken: bool,
+    /// The kinds of runs of a race that were judged.
+    kinds: Vec<Weighed>,
+    race: Option<RaceReport>,
+}
+
+/// A kind of run that was judged once: see [`Judge::add_kind`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Kind(usize);
+
+/// What one history adds to a judgement.
+#[derive(Clone, Debug)]
+struct Weighed {
+    overlapped: bool,
+    /// Its place in the histogram of a race.
+    outcome: Option<usize>,
+    /// Whether each claim held, or was broken; `None` where nothing could have broken it.
+    claims: Vec<Option<bool>>,
+    broke: bool,
 }
 
 /// What the histories so far say of one claim.
@@ -67,19 +85,65 @@ impl<'p> Judge<'p> {
             claims: vec![ClaimState::default(); plan.claims.len()],
             models: ModelState::default(),
             recorded: BTreeMap::new(),
-            outcomes: BTreeMap::new(),
+            tally: Tally::default(),
             runs: 0,
             overlapped: 0,
             evidence: None,
             evidence_is_broken: false,
+            kinds: Vec::new(),
+            race: None,
         }
     }
 
     /// Judges one more history. Returns whether it broke something.
     pub fn add(&mut self, history: &History) -> bool {
+        self.add_released(history, None)
+    }
+
+    /// Judges one more run of a race, of which is known how it was released. Returns whether it broke something.
+    pub fn add_released(&mut self, history: &History, release: Option<&Release>) -> bool {
+        let weighed = self.weigh(history, release);
+        self.count(&weighed, release.map(|release| release.environment), 1);
+        weighed.broke
+    }
+
+    /// Judges a run of a race that stands for all of its kind, and counts it once. Returns the kind, and whether it broke something.
+    pub fn add_kind(&mut self, history: &History, release: &Release) -> (Kind, bool) {
+        let weighed = self.weigh(history, Some(release));
+        self.count(&weighed, Some(release.environment), 1);
+        let broke = weighed.broke;
+        self.kinds.push(weighed);
+        (Kind(self.kinds.len() - 1), broke)
+    }
+
+    /// Counts so many more runs of a kind that was judged.
+    pub fn add_again(&mut self, kind: Kind, environment: Environment, times: u32) {
+        if let Some(weighed) = self.kinds.get(kind.0).cloned() {
+            self.count(&weighed, Some(environment), times);
+        }
+    }
+
+    /// The environment that has brought the most distinct outcomes so far.
+    #[must_use]
+    pub fn best_environment(&self) -> Option<Environment> {
+        self.tally.best()
+    }
+
+    /// Whether anything that gates was broken so far.
+    #[must_use]
+    pub fn has_broken(&self) -> bool {
+        self.evidence_is_broken
+    }
+
+    /// Notes how a race was run. What the judge counts itself is filled in by it.
+    pub fn note_race(&mut self, report: RaceReport) {
+        let evidence = self.race.take().and_then(|race| race.evidence);
+        self.race = Some(RaceReport { evidence, ..report });
+    }
+
+    /// What a history says, without counting it: findings are kept, each the first of its kind.
+    fn weigh(&mut self, history: &History, release: Option<&Release>) -> Weighed {
         let plan = self.plan;
-        self.runs += 1;
-        self.overlapped += u32::from(results::overlapped(plan, history));
         let mut broke = false;
         let mut found = if plan.is_story() { story::judge(plan, history) } else { free::judge(plan, history) };
         found.extend(self.ask_models(history));
@@ -89,16 +153,17 @@ impl<'p> Judge<'p> {
                 self.steps.push(finding);
             }
         }
+        let mut claims = Vec::with_capacity(plan.claims.len());
         for (claim, state) in plan.claims.iter().zip(&mut self.claims) {
-            match claim::judge(plan, &claim.claim, history) {
-                Said::Held => state.held += 1,
-                Said::Nothing => {}
+            claims.push(match claim::judge(plan, &claim.claim, history) {
+                Said::Held => Some(true),
+                Said::Nothing => None,
                 Said::Broken(break_) => {
-                    state.broken += 1;
                     broke |= claim.grade == Grade::Must;
                     state.first.get_or_insert(break_);
+                    Some(false)
                 }
-            }
+            });
         }
         for (name, (text, _)) in results::named_results(plan, history) {
             // In a race a result is a part of the histogram; a name recorded with another value each time is no fact.
@@ -106,17 +171,31 @@ impl<'p> Judge<'p> {
                 self.recorded.insert(name, text);
             }
         }
-        if plan.race || plan.orders == Orders::Every {
-            let outcome = results::outcome_text(plan, history);
-            if self.outcomes.len() < OUTCOMES_MAX || self.outcomes.contains_key(&outcome) {
-                *self.outcomes.entry(outcome).or_default() += 1;
-            }
-        }
+        let is_counted = plan.race || plan.orders == Orders::Every;
+        let outcome = is_counted.then(|| self.tally.place(plan, history));
         if broke && !self.evidence_is_broken || self.evidence.is_none() {
             self.evidence = Some(history.clone());
             self.evidence_is_broken = broke;
+            if plan.race {
+                self.race.get_or_insert_default().evidence = release.cloned();
+            }
         }
-        broke
+        Weighed { overlapped: results::overlapped(plan, history), outcome, claims, broke }
+    }
+
+    fn count(&mut self, weighed: &Weighed, environment: Option<Environment>, times: u32) {
+        self.runs += times;
+        self.overlapped += if weighed.overlapped { times } else { 0 };
+        for (claim, state) in weighed.claims.iter().zip(&mut self.claims) {
+            match claim {
+                Some(true) => state.held += times,
+                Some(false) => state.broken += times,
+                None => {}
+            }
+        }
+        if let Some(outcome) = weighed.outcome {
+            self.tally.count(outcome, weighed.overlapped, environment, times);
+        }
     }
 
     /// Says how many orders were run, and which one it was that broke.
@@ -165,20 +244,27 @@ impl<'p> Judge<'p> {
         }
         if self.runs == 0 {
             findings.insert(0, nothing_came());
+        } else if self.plan.race && self.overlapped == 0 && results::can_overlap(self.plan) {
+            findings.push(never_overlapped(self.runs));
         }
         self.tell_of_orders(&mut findings);
         findings.sort_by_key(|finding| std::cmp::Reverse(weight(finding)));
-        let mut outcomes: Vec<OutcomeCount> =
-            self.outcomes.into_iter().map(|(outcome, count)| OutcomeCount { outcome, count }).collect();
-        outcomes.sort_by(|left, right| right.count.cmp(&left.count).then_with(|| left.outcome.cmp(&right.outcome)));
+        let race = self.race.map(|race| {
+            let mut environments = self.tally.environments();
+            for (environment, count) in &mut environments {
+                count.racing_ns = race.environments.get(environment).map_or(0, |timed| timed.racing_ns);
+            }
+            Box::new(RaceReport { environments, kinds: u32::try_from(self.kinds.len()).unwrap_or(u32::MAX), ..race })
+        });
         Judgement {
             verdict: verdict(&findings),
             findings,
             recorded: self.recorded,
-            outcomes,
+            outcomes: self.tally.histogram(),
             runs: self.runs,
             overlapped: self.overlapped,
             evidence: self.evidence,
+            race,
         }
     }
 }
@@ -344,6 +430,24 @@ fn nothing_came() -> Finding {
     }
 }
 
+/// Whatever held in such a race says nothing about races.
+fn never_overlapped(runs: u32) -> Finding {
+    Finding {
+        claim: "overlap".to_owned(),
+        grade: Grade::Must,
+        verdict: Verdict::Vacuous,
+        span: None,
+        expected: "calls of different processes that overlap in time".to_owned(),
+        got: format!("none did in {runs} runs"),
+        anomaly: None,
+        events: Vec::new(),
+        notes: vec![
+            "the processes never collided: give it more runs, or more processors, or an agent with a shared meeting"
+                .to_owned(),
+        ],
+    }
+}
+
 fn claim_finding(claim: &Claim<u64>, grade: Grade, span: Span, state: &ClaimState, runs: u32) -> Finding {
     let finding = |verdict, expected: String, got: String| Finding {
         claim: claim.name().to_owned(),
@@ -381,9 +485,17 @@ fn claim_finding(claim: &Claim<u64>, grade: Grade, span: Span, state: &ClaimStat
     }
     let mut finding = finding(Verdict::Held, claim.name().to_owned(), format!("in {} of {runs} runs", state.held));
     if let (Claim::Never(_), true) = (claim, runs > 1) {
-        finding.notes.push(format!("unseen in {runs} runs: at most {:.2} % at 95 %", 300.0 / f64::from(runs)));
+        finding.notes.push(unseen(runs));
     }
     finding
+}
+
+/// What it means that something was not seen: the rule of three. Independent runs would see what happens in one of `runs / 3`
+/// with a probability of 95 %.
+fn unseen(runs: u32) -> String {
+    let percent = 300.0 / f64::from(runs);
+    let digits = if percent >= 0.1 { 2 } else { 6 };
+    format!("unseen in {runs} runs: at most {percent:.digits$} % at 95 %")
 }
 
 /// A finding about a step.

@@ -8,6 +8,7 @@ pub mod judge;
 pub mod model;
 pub mod orders;
 pub mod plan;
+pub mod race;
 pub mod stamp;
 pub mod wire;
 pub mod wire_schema;

@@ -45,7 +45,7 @@ pub fn message(bytes: &[u8]) -> Vec<Run> {
 #[derive(Clone, Debug, Default)]
 pub struct Decoder {
     /// What is known of each writer, by its number.
-    writers: Vec<Progress>,
+    writers: [Progress; WRITERS_MAX as usize + 1],
     /// Who sent the byte before, where it was explained.
     current: Option<u8>,
 }
@@ -65,7 +65,7 @@ impl Decoder {
     /// A decoder that has seen nothing.
     #[must_use]
     pub fn new() -> Self {
-        Self { writers: vec![Progress::default(); usize::from(WRITERS_MAX) + 1], current: None }
+        Self::default()
     }
 
     /// Decodes the next bytes.

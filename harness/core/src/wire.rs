@@ -35,6 +35,10 @@ pub enum FromAgent {
     Exited(Exited),
     /// Root: everything of a run is closed, ended and removed.
     Closed(Closed),
+    /// Root: what one process has written into its shared journal.
+    Journal(Journal),
+    /// Root: all journals of a harvest were sent.
+    Harvested(Harvested),
     /// Process: the next thing it does is this call.
     Begin(Begin),
     /// Process: the call has returned.
@@ -55,6 +59,8 @@ pub enum ToAgent {
     Open(Open),
     /// To the root: end the processes that are left, close and remove everything.
     Close(Close),
+    /// To the root: send what the processes have written into their shared journals so far.
+    Harvest(Harvest),
     /// To a process, first: who the others are.
     Peers(Peers),
     /// To a process: do this step now.
@@ -105,6 +111,9 @@ pub mod capability {
     pub const SHARED_MEETING: &str = "shared_meeting";
     /// `open` may ask for many copies of each channel, and `steps` for as many runs.
     pub const COPIES: &str = "copies";
+    /// Processes write what they do into memory that the root shares with them, and the root sends it in bulk when it is told to
+    /// `harvest`; copies of channels can be renewed, and meetings left at an instant. Goes with the two others.
+    pub const SHARED_JOURNAL: &str = "shared_journal";
     /// Processes can become a user without privileges (the step `change_user`).
     pub const USERS: &str = "users";
 }
@@ -309,12 +318,64 @@ pub struct Steps {
     pub steps: Vec<Do>,
     /// How often to do them all; before each, all processes of the run meet.
     pub runs: u32,
-    /// How many processes come to each meeting, by its name. The meeting before each run is called `start`.
-    pub meetings: BTreeMap<String, u32>,
+    /// Who comes to each meeting, by its name. The meeting before each run is called `start`.
+    pub meetings: BTreeMap<String, Vec<String>>,
     /// Whether meetings are in shared memory rather than by messages.
     pub shared_meeting: bool,
-    /// The seed of this process's jitter. With 0 there is none.
-    pub seed: u64,
+    /// Meetings that all leave at a common instant of the clock rather than as soon as they see that all are there. Only with
+    /// [`capability::SHARED_JOURNAL`], as everything from here on.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub instants: Vec<String>,
+    /// How long after that instant this process goes on: nanoseconds; run `r` uses entry `r` modulo their number. None: at once.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub offsets: Vec<u32>,
+    /// Whether begin and end of the steps go into the shared journal rather than over the connection.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub shared_journal: bool,
+    /// Channels all of whose calls are non-blocking: their flag is set once, before the first run.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub nonblocking: Vec<String>,
+    /// What this process makes new after every so many runs as there are copies, when all have come to the end of them, so that
+    /// copies can be used again: channels that it empties or sets back. Absent where there are not more runs than copies.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub renew: Option<Vec<String>>,
+}
+
+/// Send the shared journals of a run.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Harvest {
+    /// The run.
+    pub run: u64,
+}
+
+/// All shared journals of a run were sent.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Harvested {
+    /// The run.
+    pub run: u64,
+}
+
+/// What a process has written into its shared journal since it was told its steps.
+///
+/// A process does its steps in order, so that the place of a call in the journal tells its run and its step.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Journal {
+    /// The run.
+    pub run: u64,
+    /// Whose it is.
+    pub process: String,
+    /// What calls gave, each once.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub outcomes: Vec<Outcome>,
+    /// Three numbers for each call that has returned: nanoseconds from the beginning of the call before to its own (for the first
+    /// from 0 of `CLOCK_MONOTONIC`); nanoseconds from there to its return; and which of `outcomes` it gave.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub calls: Vec<u64>,
+    /// How many steps were begun, of all runs together: more than have returned where it is in one.
+    pub begun: u64,
 }
 
 /// A process is about to make a call.
@@ -348,7 +409,7 @@ pub struct End {
 }
 
 /// What a call gave. That it failed is an outcome, not an exception.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Outcome {
     /// It succeeded and there is nothing to say.
@@ -366,7 +427,7 @@ pub enum Outcome {
 }
 
 /// What reads or receives brought, one piece a call.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Received {
     /// What each call brought.
@@ -385,7 +446,7 @@ fn is_false(value: &bool) -> bool {
 }
 
 /// What one read or receive brought.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Piece {
     /// How many bytes.
@@ -404,7 +465,7 @@ pub struct Piece {
 }
 
 /// The bytes of a piece.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Data {
     /// A text, where the channel carries texts.
@@ -430,7 +491,7 @@ pub struct Run {
 }
 
 /// A signal as its receiver saw it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SignalReport {
     /// Which.
@@ -471,7 +532,7 @@ pub struct Go {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Finished {
-    /// How many runs it did.
+    /// How many runs it did: as many as it was told, or fewer, the same for all, where the shared journal has no room for more.
     pub runs: u32,
 }
 

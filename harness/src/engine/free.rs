@@ -1,10 +1,11 @@
-//! Processes that run freely, once or many times: what the system makes of it.
+//! Processes that run freely, once or many times, with journals that come over the connections while they run.
 //!
 //! Where the agent offers it, a race's processes are started once for many runs, each run on a fresh copy of every channel,
-//! and meet in shared memory before each. The journals come over the connections while they run.
+//! and meet in shared memory before each. Where the journals can lie in shared memory too, races are the other engine's.
 
 use super::{
     Ran,
+    release::{meeting_of, meetings},
     rest::{self, GRACE_SURPRISE_NS, Owes, Pause, Round},
     team::{Arrival, Opening, Team, out_of_turn},
 };
@@ -13,12 +14,15 @@ use crate::{
     fault::Fault,
     host::Look,
     lane::{self, Grounds, Lane, wait},
+    listener::Listener,
     reply::{self, Asked},
 };
 use harness_core::{
     Event, History, Plan,
+    finding::RaceReport,
     history::Waiting,
     plan::PlanStep,
+    race::{Environment, Release},
     stamp::Decoder,
     wire::{Begin, Do, End, FromAgent, Go, Met, ProcessEnding, RefusalClass, Refused, Steps, ToAgent, capability},
 };
@@ -54,20 +58,22 @@ struct Race<'p> {
     deadline: u64,
     /// When the steps were sent.
     started_at: u64,
-    meetings: BTreeMap<String, u32>,
+    /// Who comes to each.
+    meetings: BTreeMap<String, Vec<String>>,
 }
 
 /// Runs a plan of free processes as often as it says.
-pub(super) fn run(
-    grounds: &Grounds,
-    lane: &mut Lane,
-    plan: &Plan,
-    on_history: &mut dyn FnMut(History) -> bool,
-) -> Result<Ran, Fault> {
+pub(super) fn run(grounds: &Grounds, lane: &mut Lane, plan: &Plan, listener: &mut Listener<'_>) -> Result<Ran, Fault> {
     let has = |capability: &str| lane.hello.capabilities.iter().any(|known| known == capability);
     let shared = has(capability::SHARED_MEETING);
     let mut copies_max = if has(capability::COPIES) && repeats(plan) { COPIES_MAX } else { 1 };
     let deadline = clock::now() + grounds.config.scaled_ns(plan.within_ns);
+    let environment = if shared { Environment::Spin } else { Environment::Messages };
+    let release = Release { environment, offsets: Vec::new() };
+    if plan.race {
+        let pinned = plan.processes.len() <= grounds.processors.len();
+        listener.note_race(RaceReport { pinned, ..RaceReport::default() });
+    }
     let mut done = 0;
     while done < plan.runs {
         let batch = copies_max.min(plan.runs - done);
@@ -90,7 +96,8 @@ pub(super) fn run(
             return Err(Fault::agent("the agent", format!("left behind: {}", leaked.join(", "))));
         }
         for (index, events) in (0..).zip(runs) {
-            if !on_history(History { run: done + index, events }) {
+            listener.hear(&History { run: done + index, events }, Some(&release).filter(|_| plan.race));
+            if listener.has_enough() {
                 return Ok(Ran::Through);
             }
         }
@@ -120,16 +127,6 @@ fn repeats(plan: &Plan) -> bool {
 
 impl<'p> Race<'p> {
     fn new(plan: &'p Plan, team: Team, batch: u32, deadline: u64) -> Self {
-        let mut meetings: BTreeMap<String, u32> = BTreeMap::new();
-        meetings.insert("start".to_owned(), u32::try_from(plan.processes.len()).unwrap_or(u32::MAX));
-        for process in &plan.processes {
-            let mut named: Vec<&str> = process.steps.iter().filter_map(meeting_of).collect();
-            named.sort_unstable();
-            named.dedup();
-            for name in named {
-                *meetings.entry(name.to_owned()).or_default() += 1;
-            }
-        }
         let progress = plan
             .processes
             .iter()
@@ -142,7 +139,7 @@ impl<'p> Race<'p> {
             runs: (0..batch).map(|_| Vec::new()).collect(),
             deadline,
             started_at: clock::now(),
-            meetings,
+            meetings: meetings(plan),
         }
     }
 
@@ -153,9 +150,9 @@ impl<'p> Race<'p> {
         for (index, (member, process)) in self.team.members.iter_mut().zip(&self.plan.processes).enumerate() {
             if self.plan.race {
                 if self.plan.processes.len() <= processors.len() {
-                    lane::pin(member.pid, &processors[index..=index]);
+                    let _ = lane::pin(member.pid, &processors[index..=index]);
                 } else {
-                    lane::pin(member.pid, processors);
+                    let _ = lane::pin(member.pid, processors);
                 }
             }
             let steps = (0..)
@@ -166,11 +163,18 @@ impl<'p> Race<'p> {
                     channel: step.channel.map(|channel| self.plan.channels[channel].name.clone()),
                 })
                 .collect();
-            let seed = if self.plan.race { mix(grounds.config.seed, self.team.run, index as u64) } else { 0 };
-            member.connection.send(
-                &ToAgent::Steps(Steps { steps, runs, meetings: self.meetings.clone(), shared_meeting, seed }),
-                grounds.patience_ns(),
-            )?;
+            let steps = Steps {
+                steps,
+                runs,
+                meetings: self.meetings.clone(),
+                shared_meeting,
+                instants: Vec::new(),
+                offsets: Vec::new(),
+                shared_journal: false,
+                nonblocking: Vec::new(),
+                renew: None,
+            };
+            member.connection.send(&ToAgent::Steps(steps), grounds.patience_ns())?;
         }
         Ok(())
     }
@@ -275,7 +279,7 @@ impl<'p> Race<'p> {
                 .filter(|(_, progress)| progress.met.as_ref() == Some(meeting))
                 .map(|(index, _)| index)
                 .collect();
-            if there.len() as u64 == u64::from(*parties) {
+            if there.len() == parties.len() {
                 for index in there {
                     self.progress[index].met = None;
                     let go = ToAgent::Go(Go { meeting: meeting.clone() });
@@ -333,7 +337,8 @@ impl<'p> Race<'p> {
         let now = clock::now();
         let steps = &self.plan.processes[process].steps;
         let progress = &mut self.progress[process];
-        let room = progress.open.iter().all(|(step, _)| meeting_of(&steps[*step]).is_some()) && progress.open.len() < 2;
+        let room = progress.open.iter().all(|(step, _)| meeting_of(&steps[*step].operation).is_some())
+            && progress.open.len() < 2;
         let step = begin.step as usize;
         if progress.finished
             || begin.run != progress.run
@@ -414,7 +419,7 @@ impl<'p> Race<'p> {
                 }
                 let step = progress.open.last().map_or(progress.next, |(step, _)| *step);
                 let meets = progress.met.is_some()
-                    || progress.open.iter().any(|(step, _)| meeting_of(&process.steps[*step]).is_some());
+                    || progress.open.iter().any(|(step, _)| meeting_of(&process.steps[*step].operation).is_some());
                 let timed = process.steps.get(step).is_some_and(|step| step.operation.timeout_ns().is_some());
                 Some(Owes { step, begun: meets || !progress.open.is_empty(), meets, timed })
             })
@@ -434,19 +439,4 @@ impl<'p> Race<'p> {
             })
             .collect()
     }
-}
-
-fn meeting_of(step: &PlanStep) -> Option<&str> {
-    match &step.operation {
-        Operation::Meet(meeting) => Some(&meeting.meeting),
-        _ => None,
-    }
-}
-
-/// A seed for one process of one run of a session: splitmix64 of the three.
-fn mix(seed: u64, run: u64, process: u64) -> u64 {
-    let mut state = seed ^ run.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ process.wrapping_mul(0xd1b5_4a32_d192_ed03);
-    state = (state ^ (state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    state = (state ^ (state >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    (state ^ (state >> 31)).max(1)
 }

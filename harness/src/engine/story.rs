@@ -10,6 +10,7 @@ use crate::{
     fault::Fault,
     host::Look,
     lane::{Grounds, Lane},
+    listener::Listener,
     reply::{self, Asked},
 };
 use harness_core::{
@@ -54,12 +55,7 @@ struct Story<'p> {
 }
 
 /// Runs a story once.
-pub(super) fn run(
-    grounds: &Grounds,
-    lane: &mut Lane,
-    plan: &Plan,
-    on_history: &mut dyn FnMut(History) -> bool,
-) -> Result<Ran, Fault> {
+pub(super) fn run(grounds: &Grounds, lane: &mut Lane, plan: &Plan, listener: &mut Listener<'_>) -> Result<Ran, Fault> {
     let team = match Team::open(grounds, lane, plan, 1, &[])? {
         Opening::Opened(team) => team,
         Opening::Refused(refused) => return Ok(Ran::Refused(refused)),
@@ -76,7 +72,7 @@ pub(super) fn run(
         told_to_exit: vec![false; processes],
     };
     story.tell(grounds, lane)?;
-    on_history(History { run: 0, events: story.close(grounds, lane)? });
+    listener.hear(&History { run: 0, events: story.close(grounds, lane)? }, None);
     Ok(Ran::Through)
 }
 
@@ -85,7 +81,7 @@ pub(super) fn run_every_order(
     grounds: &Grounds,
     lane: &mut Lane,
     plan: &Plan,
-    on_history: &mut dyn FnMut(History) -> bool,
+    listener: &mut Listener<'_>,
 ) -> Result<Ran, Fault> {
     let mut walk = Walk::default();
     // A system that wakes now this waiter, now that one, could make the walk turn in circles.
@@ -108,7 +104,8 @@ pub(super) fn run_every_order(
         let steps = story.tell_one_order(grounds, lane, &mut walk)?;
         let events = story.close(grounds, lane)?;
         let history = History { run, events: with_own_steps(events, &steps) };
-        if !on_history(history) || !walk.advance() {
+        listener.hear(&history, None);
+        if listener.has_enough() || !walk.advance() {
             break;
         }
     }

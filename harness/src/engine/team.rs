@@ -11,8 +11,8 @@ use harness_core::{
     Plan,
     stamp::Decoder,
     wire::{
-        Close, Exited, FromAgent, Hello, Hold, Open, OpenChannel, OpenProcess, Peers, ProcessEnding, ProcessHello,
-        Refused, ToAgent,
+        Close, Exited, FromAgent, Harvest, Hello, Hold, Journal, Open, OpenChannel, OpenProcess, Peers, ProcessEnding,
+        ProcessHello, Refused, ToAgent,
     },
 };
 use spec::Mechanism;
@@ -64,6 +64,8 @@ impl Member {
 pub(super) struct Team {
     pub(super) run: u64,
     pub(super) members: Vec<Member>,
+    /// The journals that have come, while the root is asked for them; and whether those were all.
+    harvest: Option<(Vec<Journal>, bool)>,
 }
 
 /// What has come, for an engine to make sense of.
@@ -158,7 +160,7 @@ impl Team {
         }
         let members =
             greeted.into_iter().flatten().map(|(hello, connection)| Member::new(plan, hello, connection)).collect();
-        let mut team = Self { run, members };
+        let mut team = Self { run, members, harvest: None };
         team.introduce(patience)?;
         Ok(Opening::Opened(team))
     }
@@ -240,6 +242,16 @@ impl Team {
         while let Some(message) = lane.root.next()? {
             match message {
                 FromAgent::Exited(exited) if exited.run == self.run => self.note_exit(exited)?,
+                FromAgent::Journal(journal) if journal.run == self.run && self.harvest.is_some() => {
+                    if let Some((journals, _)) = &mut self.harvest {
+                        journals.push(journal);
+                    }
+                }
+                FromAgent::Harvested(harvested) if harvested.run == self.run && self.harvest.is_some() => {
+                    if let Some((_, whole)) = &mut self.harvest {
+                        *whole = true;
+                    }
+                }
                 FromAgent::Problem(problem) => {
                     return Err(Fault::Problem { who: lane.root.who.clone(), message: problem.message });
                 }
@@ -280,6 +292,32 @@ impl Team {
         }
         member.ending = Some(exited.ending);
         Ok(())
+    }
+
+    /// Has the root send the shared journals of all processes as they are now. What else comes meanwhile is handed over.
+    pub(super) fn harvest(
+        &mut self,
+        lane: &mut Lane,
+        grounds: &Grounds,
+        hear: &mut dyn FnMut(Arrival, &Self) -> Result<(), Fault>,
+    ) -> Result<Vec<Journal>, Fault> {
+        let patience = grounds.patience_ns();
+        let limit = clock::now() + patience;
+        self.harvest = Some((Vec::new(), false));
+        lane.root.send(&ToAgent::Harvest(Harvest { run: self.run }), patience)?;
+        loop {
+            wait(&[lane.root.descriptor()], 20_000_000);
+            for arrival in self.drain(lane)? {
+                hear(arrival, self)?;
+            }
+            if let Some((journals, _)) = self.harvest.take_if(|(_, whole)| *whole) {
+                return Ok(journals);
+            }
+            if clock::now() > limit {
+                let limit_ms = patience / 1_000_000;
+                return Err(Fault::Silent { who: lane.root.who.clone(), what: "send the journals", limit_ms });
+            }
+        }
     }
 
     /// Has the root end what is left and remove everything; returns what was left over all the same.

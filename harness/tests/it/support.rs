@@ -30,6 +30,7 @@ pub(crate) fn plan(text: &str) -> Plan {
         limits: &limits,
         processors: 2,
         platform: "linux",
+        machine: std::env::consts::ARCH,
     };
     let names = expand::names(&scenario);
     expand::plan(&scenario, &names[0], &host).expect("the test's own scenario has a plan")

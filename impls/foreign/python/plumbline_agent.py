@@ -402,6 +402,7 @@ class Root:
                 "sigaltstack", "signalfd", "signalfd_read", "pidfd_open", "pidfd_send_signal", "pidfd_poll",
                 "pass_credentials", "send_credentials", "receive_credentials", "peer_credentials",
                 "unread", "set_capacity",
+                "fence",
             ],
             "limits": limits(),
             "system": {

@@ -6,7 +6,7 @@ use nix::errno::Errno;
 use spec::operation::SealKind;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 
-/// A memory object that this process has mapped. All atomic accesses are sequentially consistent.
+/// A memory object that this process has mapped.
 pub trait Memory: Channel {
     /// Sees to it that these bytes are mapped, as far as that can be. They may lie beyond the object's end: touching them is
     /// `SIGBUS` then, as in any program.
@@ -14,6 +14,9 @@ pub trait Memory: Channel {
     /// # Errors
     /// As the call that extends the mapping, where one is needed; senseless where nothing is mapped any more.
     fn reach(&mut self, at: u64, size: u64) -> Result<&Mapping>;
+
+    /// What is mapped by now.
+    fn mapped(&self) -> Option<&Mapping>;
 
     /// Sets the size of the object.
     ///
@@ -31,7 +34,7 @@ pub trait Memory: Channel {
         Err(Failure::Senseless("it has no seals".to_owned()))
     }
 
-    /// Stores into a cell of eight bytes.
+    /// Stores into a cell of eight bytes, sequentially consistent.
     ///
     /// # Errors
     /// As [`Self::reach`].
@@ -40,29 +43,12 @@ pub trait Memory: Channel {
         Ok(())
     }
 
-    /// Loads a cell of eight bytes.
+    /// Loads a cell of eight bytes, sequentially consistent.
     ///
     /// # Errors
     /// As [`Self::reach`].
     fn load(&mut self, cell: u64) -> Result<u64> {
         Ok(self::cell(self, cell)?.load(Ordering::SeqCst))
-    }
-
-    /// Adds to a cell; returns the value before.
-    ///
-    /// # Errors
-    /// As [`Self::reach`].
-    fn fetch_add(&mut self, cell: u64, value: u64) -> Result<u64> {
-        Ok(self::cell(self, cell)?.fetch_add(value, Ordering::SeqCst))
-    }
-
-    /// Replaces the value of a cell if it is as expected; returns the value before.
-    ///
-    /// # Errors
-    /// As [`Self::reach`].
-    fn compare_exchange(&mut self, cell: u64, expected: u64, value: u64) -> Result<u64> {
-        let exchanged = self::cell(self, cell)?.compare_exchange(expected, value, Ordering::SeqCst, Ordering::SeqCst);
-        Ok(exchanged.unwrap_or_else(|before| before))
     }
 
     /// Stores bytes at an offset, one by one.

@@ -31,7 +31,7 @@ pub(super) fn hello() -> RootHello {
 }
 
 fn capabilities() -> Vec<String> {
-    let mut capabilities = vec![capability::SHARED_MEETING, capability::COPIES];
+    let mut capabilities = vec![capability::SHARED_MEETING, capability::COPIES, capability::SHARED_JOURNAL];
     if has_users() {
         capabilities.push(capability::USERS);
     }

@@ -2,7 +2,9 @@
 
 use super::{
     control::{Control, Over},
-    meeting::{Jitter, Meetings},
+    journal::Journals,
+    meeting::{Leave, Meeting, Meetings},
+    race,
 };
 use crate::{
     clock,
@@ -24,6 +26,9 @@ pub(super) struct Birth<'r> {
     pub(super) number: u8,
     pub(super) socket: &'r Path,
     pub(super) meetings: &'r Meetings,
+    pub(super) journals: &'r Journals,
+    /// How many processors all processes have together.
+    pub(super) processors: usize,
     /// The numbers of all processes of the run, by name: those that it forks have them as well.
     pub(super) numbers: &'r BTreeMap<String, u8>,
     /// What it holds, by channel; or why it cannot have it.
@@ -40,7 +45,11 @@ pub(super) struct Process<'r> {
     pub(super) performer: Performer,
     pub(super) work: Work,
     /// None in a program that an exec has started: stories have no meetings.
-    meetings: Option<&'r Meetings>,
+    pub(super) meetings: Option<&'r Meetings>,
+    pub(super) journals: Option<&'r Journals>,
+    pub(super) processors: usize,
+    /// How many runs it has raced in its life, and one more for each time that it was told to; the same in all processes of a run.
+    pub(super) raced: u64,
 }
 
 /// The life of a process. Returns its exit status.
@@ -64,6 +73,9 @@ pub(super) fn live(birth: Birth<'_>) -> i32 {
         performer: Performer::new(birth.number),
         work: Work::default(),
         meetings: Some(birth.meetings),
+        journals: Some(birth.journals),
+        processors: birth.processors,
+        raced: 1,
     };
     process.live()
 }
@@ -91,7 +103,19 @@ pub(super) fn go_on(control: Control, channels: BTreeMap<String, Held>, past: Pa
     let mut work = Work::default();
     (work.began, work.ended) = (past.began, clock::now());
     let Past { run, socket, numbers, step, .. } = past;
-    let mut process = Process { run, socket, numbers, control, channels, performer, work, meetings: None };
+    let mut process = Process {
+        run,
+        socket,
+        numbers,
+        control,
+        channels,
+        performer,
+        work,
+        meetings: None,
+        journals: None,
+        processors: 1,
+        raced: 1,
+    };
     let said = process.push_end(step, 0, Outcome::Done).map_err(Over::from).and_then(|()| process.control.flush());
     match said {
         Ok(()) => process.live(),
@@ -154,11 +178,12 @@ impl Process<'_> {
                 Ok(())
             }
             ToAgent::Do(step) => self.do_step(&step),
+            ToAgent::Steps(steps) if steps.shared_journal => self.race(&steps),
             ToAgent::Steps(steps) => self.do_steps(&steps),
             ToAgent::Go(go) => {
                 Err(Problem(format!("it was let go from the meeting `{}`, where it is not", go.meeting)).into())
             }
-            ToAgent::Open(_) | ToAgent::Close(_) => {
+            ToAgent::Open(_) | ToAgent::Close(_) | ToAgent::Harvest(_) => {
                 Err(Problem("it was given a command that only the root can follow".to_owned()).into())
             }
         }
@@ -187,14 +212,20 @@ impl Process<'_> {
         self.control.flush()
     }
 
-    /// All steps, as often as asked for.
+    /// All steps, as often as asked for, with a journal by messages.
     fn do_steps(&mut self, steps: &Steps) -> Result<(), Over> {
-        let mut jitter = Jitter::new(steps.seed);
+        let meetings = match steps.shared_meeting {
+            true => {
+                let meetings = self.meetings.ok_or_else(no_meetings)?;
+                race::open_meetings(steps, meetings, self.numbers, self.performer.number, self.processors)?.0
+            }
+            false => Vec::new(),
+        };
         for run in 0..steps.runs {
             for held in self.channels.values_mut() {
                 held.begin_run();
             }
-            self.do_run(steps, run, &mut jitter)?;
+            self.do_run(steps, run, &meetings)?;
         }
         self.control.send(&FromAgent::Finished(Finished { runs: steps.runs }))
     }
@@ -203,15 +234,15 @@ impl Process<'_> {
     ///
     /// What can be said before a meeting is said there: nothing but a clock reading lies between the release and the call. So the
     /// beginning of a step after a meeting stands before the meeting, and ends are sent along with the next beginning.
-    fn do_run(&mut self, steps: &Steps, run: u32, jitter: &mut Jitter) -> Result<(), Over> {
+    fn do_run(&mut self, steps: &Steps, run: u32, meetings: &[(Meeting<'_>, bool)]) -> Result<(), Over> {
         self.announce(steps.steps.first(), run)?;
-        self.meet(steps, "start", run, jitter)?;
+        self.meet(steps, "start", run, meetings)?;
         for (index, step) in steps.steps.iter().enumerate() {
             let next = steps.steps.get(index + 1);
             let outcome = if let Operation::Meet(meeting) = &step.operation {
                 self.announce(next, run)?;
                 self.work.began = clock::now();
-                self.meet(steps, &meeting.meeting, run, jitter)?;
+                self.meet(steps, &meeting.meeting, run, meetings)?;
                 self.work.ended = clock::now();
                 Outcome::Done
             } else {
@@ -236,29 +267,21 @@ impl Process<'_> {
     }
 
     /// Sends the journal so far, then waits for the others.
-    fn meet(&mut self, steps: &Steps, meeting: &str, run: u32, jitter: &mut Jitter) -> Result<(), Over> {
-        let place = steps.meetings.iter().enumerate().find(|(_, (name, _))| *name == meeting);
-        let Some((index, (_, parties))) = place else {
+    fn meet(&mut self, steps: &Steps, meeting: &str, run: u32, meetings: &[(Meeting<'_>, bool)]) -> Result<(), Over> {
+        let Some(index) = steps.meetings.keys().position(|name| *name == meeting) else {
             return Err(Problem(format!("it was told of no meeting `{meeting}`")).into());
         };
-        let delay_ns = jitter.draw_ns(run);
-        if steps.shared_meeting {
+        if let Some((meeting, is_instant)) = meetings.get(index) {
+            let offset = steps.offsets.get(run as usize % steps.offsets.len().max(1)).copied().unwrap_or(0);
             self.control.flush()?;
-            let meetings = self.meetings.ok_or_else(|| Problem("it has no place to meet after an exec".to_owned()))?;
-            meetings.meet(index, *parties)?;
-        } else {
-            self.control.send(&FromAgent::Met(Met { meeting: meeting.to_owned(), run }))?;
-            match self.control.next()? {
-                ToAgent::Go(go) if go.meeting == meeting => {}
-                _ => {
-                    return Err(
-                        Problem(format!("it waits at the meeting `{meeting}` and was told something else")).into()
-                    );
-                }
-            }
+            meeting.meet(if *is_instant { Leave::After(offset) } else { Leave::AtOnce });
+            return Ok(());
         }
-        Jitter::spin(delay_ns);
-        Ok(())
+        self.control.send(&FromAgent::Met(Met { meeting: meeting.to_owned(), run }))?;
+        match self.control.next()? {
+            ToAgent::Go(go) if go.meeting == meeting => Ok(()),
+            _ => Err(Problem(format!("it waits at the meeting `{meeting}` and was told something else")).into()),
+        }
     }
 
     fn prepare(&mut self, step: &Do, run: u32) -> Result<(), Problem> {
@@ -303,4 +326,9 @@ impl Process<'_> {
         let Work { began, ended, .. } = self.work;
         self.control.push(&FromAgent::End(End { step, run, began, ended, outcome }))
     }
+}
+
+/// A program that an exec has started does not have the memory that processes meet in.
+pub(super) fn no_meetings() -> Problem {
+    Problem("it has no place to meet, and no journal, after an exec".to_owned())
 }

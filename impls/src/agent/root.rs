@@ -6,7 +6,9 @@ use super::{
     team::{NotOpened, Team},
 };
 use crate::perform::Problem;
-use harness_core::wire::{Close, Closed, Exited, FromAgent, Hello, Open, Opened, ProcessEnding, ToAgent};
+use harness_core::wire::{
+    Close, Closed, Exited, FromAgent, Harvest, Harvested, Hello, Open, Opened, ProcessEnding, ToAgent,
+};
 use impls_sys::{descriptor::Descriptor, process::reap};
 use nix::{
     errno::Errno,
@@ -157,6 +159,7 @@ impl Root {
         match command {
             ToAgent::Open(open) => self.open(&open),
             ToAgent::Close(close) => self.close(&close),
+            ToAgent::Harvest(harvest) => self.harvest(&harvest),
             ToAgent::Peers(_) | ToAgent::Do(_) | ToAgent::Steps(_) | ToAgent::Go(_) => {
                 Err(Problem("the root was given a command that only a process can follow".to_owned()).into())
             }
@@ -180,6 +183,18 @@ impl Root {
             Err(NotOpened::Refused(refused)) => self.control.send(&FromAgent::Refused(refused)),
             Err(NotOpened::Problem(problem)) => Err(problem.into()),
         }
+    }
+
+    fn harvest(&mut self, harvest: &Harvest) -> Result<(), Over> {
+        let Some(team) = self.team.as_ref().filter(|team| team.run == harvest.run) else {
+            return Err(
+                Problem(format!("the journals of run {} are asked for, and it is not open", harvest.run)).into()
+            );
+        };
+        for journal in team.harvest()? {
+            self.control.push(&FromAgent::Journal(journal))?;
+        }
+        self.control.send(&FromAgent::Harvested(Harvested { run: harvest.run }))
     }
 
     fn close(&mut self, close: &Close) -> Result<(), Over> {

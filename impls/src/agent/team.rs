@@ -1,6 +1,7 @@
 //! The processes and channels of one run, as the root has them: opened, started, reaped, removed.
 
 use super::{
+    journal::Journals,
     meeting::Meetings,
     process::{self, Birth},
 };
@@ -9,7 +10,9 @@ use crate::{
     perform::{Held, Problem},
     registry, signal_name,
 };
-use harness_core::wire::{HeldEnd, Hold, Open, OpenChannel, OpenProcess, ProcessEnding, RefusalClass, Refused};
+use harness_core::wire::{
+    HeldEnd, Hold, Journal, Open, OpenChannel, OpenProcess, ProcessEnding, RefusalClass, Refused,
+};
 use impls_sys::process::{Ending, fork, reap, reset_signals};
 use nix::{
     errno::Errno,
@@ -27,6 +30,10 @@ pub(super) struct Team {
     pub(super) run: u64,
     places: Vec<(&'static dyn Mechanism, Place)>,
     children: Vec<Child>,
+    /// What the processes write down; made with them.
+    journals: Option<Journals>,
+    /// The numbers of all processes, by name.
+    numbers: BTreeMap<String, u8>,
     /// How many descriptors the root had before.
     descriptors: Option<usize>,
 }
@@ -35,6 +42,13 @@ struct Child {
     name: String,
     pid: Pid,
     ended: bool,
+}
+
+/// What all processes of a run share.
+struct Shared<'t> {
+    meetings: &'t Meetings,
+    journals: &'t Journals,
+    numbers: &'t BTreeMap<String, u8>,
 }
 
 /// A channel with its copies, opened and not yet held by anybody.
@@ -63,14 +77,16 @@ impl Team {
         check(open).map_err(NotOpened::Problem)?;
         let places = places(open)
             .map_err(|missing| refuse(RefusalClass::Unsupported, format!("this agent does not offer {missing}")))?;
-        let mut team = Self { run: open.run, places, children: Vec::new(), descriptors };
+        let mut team =
+            Self { run: open.run, places, children: Vec::new(), journals: None, numbers: BTreeMap::new(), descriptors };
         let started = team.open_channels(open).and_then(|mut channels| {
-            let meetings = Meetings::new(processors(open)).map_err(OpenError::of("mmap"))?;
-            let numbers: BTreeMap<String, u8> =
-                open.processes.iter().map(|process| (process.name.clone(), process.number)).collect();
+            let meetings = Meetings::new().map_err(OpenError::of("mmap"))?;
+            let journals = Journals::new().map_err(OpenError::of("mmap"))?;
+            let journals = &*team.journals.insert(journals);
+            team.numbers = open.processes.iter().map(|process| (process.name.clone(), process.number)).collect();
+            let shared = Shared { meetings: &meetings, journals, numbers: &team.numbers };
             for process in open.processes.iter().filter(|process| !process.forked) {
-                let pid = start(open, process, socket, &meetings, &numbers, &mut channels, leave)
-                    .map_err(OpenError::of("fork"))?;
+                let pid = start(open, process, socket, &shared, &mut channels, leave).map_err(OpenError::of("fork"))?;
                 team.children.push(Child { name: process.name.clone(), pid, ended: false });
             }
             Ok(())
@@ -141,6 +157,14 @@ impl Team {
             mechanism.remove(place);
         }
         ended
+    }
+
+    /// What the processes have written into their shared journals so far.
+    pub(super) fn harvest(&self) -> Result<Vec<Journal>, Problem> {
+        let journals = self.journals.iter();
+        journals
+            .flat_map(|journals| self.numbers.iter().map(|(process, number)| journals.read(self.run, process, *number)))
+            .collect()
     }
 
     /// What the root has more than before the run, as a person would say it. To be asked when the run is closed.
@@ -223,8 +247,7 @@ fn start(
     open: &Open,
     process: &OpenProcess,
     socket: &Path,
-    meetings: &Meetings,
-    numbers: &BTreeMap<String, u8>,
+    shared: &Shared<'_>,
     channels: &mut Vec<OpenedChannel>,
     leave: &mut dyn FnMut(),
 ) -> impls_sys::Result<Pid> {
@@ -240,8 +263,10 @@ fn start(
             name: &process.name,
             number: process.number,
             socket,
-            meetings,
-            numbers,
+            meetings: shared.meetings,
+            journals: shared.journals,
+            processors: processors(open),
+            numbers: shared.numbers,
             held,
         })
     })

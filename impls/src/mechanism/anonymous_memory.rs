@@ -60,4 +60,8 @@ impl Memory for HeldPages {
     fn reach(&mut self, _: u64, _: u64) -> Result<&Mapping> {
         self.pages.as_ref().ok_or_else(|| Failure::Senseless("this process does no longer map it".to_owned()))
     }
+
+    fn mapped(&self) -> Option<&Mapping> {
+        self.pages.as_ref()
+    }
 }

@@ -147,6 +147,10 @@ impl Memory for HeldMemory {
         self.mapping.as_ref().ok_or_else(|| Errno::EFAULT.into())
     }
 
+    fn mapped(&self) -> Option<&Mapping> {
+        self.mapping.as_ref()
+    }
+
     fn resize(&mut self, size: u64) -> Result<()> {
         Ok(self.object.truncate(size)?)
     }

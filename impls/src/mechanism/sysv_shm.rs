@@ -94,6 +94,10 @@ impl Memory for HeldSegment {
             .as_ref()
             .ok_or_else(|| Failure::Senseless("this process has not attached it, or does no longer".to_owned()))
     }
+
+    fn mapped(&self) -> Option<&Mapping> {
+        self.attached.as_ref()
+    }
 }
 
 impl Names for HeldSegment {

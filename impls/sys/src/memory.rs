@@ -6,7 +6,7 @@ use std::{
     num::NonZeroUsize,
     os::fd::BorrowedFd,
     ptr::NonNull,
-    sync::atomic::{AtomicU8, AtomicU32, AtomicU64},
+    sync::atomic::{AtomicU8, AtomicU16, AtomicU32, AtomicU64},
 };
 
 /// A mapping, unmapped when it is dropped. Its bytes are reached through atomics alone, whoever else maps them.
@@ -99,6 +99,39 @@ impl Mapping {
         let address = self.inside(offset, 8)?.cast::<u64>();
         // SAFETY: it is aligned and mapped as long as `self` lives, and everybody here reaches it through atomics.
         Some(unsafe { AtomicU64::from_ptr(address.as_ptr()) })
+    }
+
+    /// The half word of two bytes at an offset.
+    #[must_use]
+    pub fn half_word(&self, offset: usize) -> Option<&AtomicU16> {
+        let address = self.inside(offset, 2)?.cast::<u16>();
+        // SAFETY: it is aligned and mapped as long as `self` lives, and everybody here reaches it through atomics.
+        Some(unsafe { AtomicU16::from_ptr(address.as_ptr()) })
+    }
+
+    /// So many cells of eight bytes from an offset on.
+    #[must_use]
+    pub fn cells(&self, offset: usize, count: usize) -> Option<&[AtomicU64]> {
+        let size = count.checked_mul(8)?;
+        let address = self.inside(offset, 8)?.cast::<AtomicU64>();
+        if offset.checked_add(size)? > self.length.get() {
+            return None;
+        }
+        // SAFETY: all of them are aligned and mapped as long as `self` lives, and everybody here reaches them through atomics.
+        Some(unsafe { std::slice::from_raw_parts(address.as_ptr(), count) })
+    }
+
+    /// So many bytes from an offset on.
+    #[must_use]
+    pub fn bytes(&self, offset: usize, count: usize) -> Option<&[AtomicU8]> {
+        let end = offset.checked_add(count)?;
+        if end > self.length.get() {
+            return None;
+        }
+        // SAFETY: the offset lies within the mapping, or just behind it where there are none.
+        let address = unsafe { self.address.add(offset) }.cast::<AtomicU8>();
+        // SAFETY: all of them are mapped as long as `self` lives, and everybody here reaches them through atomics.
+        Some(unsafe { std::slice::from_raw_parts(address.as_ptr(), count) })
     }
 
     /// The address of an object of `size` bytes at an offset, where all of it is mapped and it is aligned to its size.

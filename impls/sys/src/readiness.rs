@@ -19,6 +19,19 @@ pub fn poll(descriptor: RawFd, events: libc::c_short, timeout: Option<Duration>)
     Ok(polled.revents)
 }
 
+/// `poll()` on many descriptors, without waiting. Returns for each whether something can be read from it, or its end has come.
+///
+/// # Errors
+/// As the call.
+pub fn readable(descriptors: &[RawFd]) -> Result<Vec<bool>> {
+    let mut polled: Vec<libc::pollfd> =
+        descriptors.iter().map(|fd| libc::pollfd { fd: *fd, events: libc::POLLIN, revents: 0 }).collect();
+    let count = libc::nfds_t::try_from(polled.len()).map_err(|_| Errno::EINVAL)?;
+    // SAFETY: the array has as many entries as the call is told.
+    check(unsafe { libc::poll(polled.as_mut_ptr(), count, 0) })?;
+    Ok(polled.iter().map(|polled| polled.revents & libc::POLLIN != 0).collect())
+}
+
 /// A timeout as these calls take it: whole milliseconds, rounded up, -1 for ever.
 fn milliseconds(timeout: Option<Duration>) -> libc::c_int {
     timeout

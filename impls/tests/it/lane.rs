@@ -203,6 +203,17 @@ impl Lane {
         self.root.0.get_ref().shutdown(std::net::Shutdown::Both).unwrap();
     }
 
+    /// The number of the run.
+    pub(crate) fn run(&self) -> u64 {
+        self.run
+    }
+
+    /// Kills a process of the run.
+    pub(crate) fn kill(&mut self, name: &str) {
+        let pid = nix::unistd::Pid::from_raw(self.process(name).hello.pid);
+        nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGKILL).unwrap();
+    }
+
     pub(crate) fn process(&mut self, name: &str) -> &mut Process {
         self.processes.get_mut(name).unwrap()
     }

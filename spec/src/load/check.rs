@@ -18,9 +18,25 @@ use std::collections::{BTreeMap, BTreeSet};
 /// A scenario may take from a millisecond to ten minutes.
 const WITHIN_NS: std::ops::RangeInclusive<u64> = 1_000_000..=600_000_000_000;
 
-/// Platforms that `elsewhere` may name.
-pub(crate) const PLATFORMS: &[&str] =
-    &["linux", "freebsd", "macos", "netbsd", "openbsd", "illumos", "gvisor", "qemu_user", "musl", "asterinas", "redox"];
+/// Platforms that `elsewhere` may name: systems, and machines.
+pub(crate) const PLATFORMS: &[&str] = &[
+    "linux",
+    "freebsd",
+    "macos",
+    "netbsd",
+    "openbsd",
+    "illumos",
+    "gvisor",
+    "qemu_user",
+    "musl",
+    "asterinas",
+    "redox",
+    "x86_64",
+    "aarch64",
+    "arm",
+    "riscv64",
+    "powerpc64",
+];
 
 /// Checks everything.
 pub(super) fn all(scenario: &Scenario, tree: &Node, complaints: &mut Vec<Complaint>) {
@@ -376,6 +392,9 @@ impl Checker<'_> {
                 let what = format!("{} of a cell or a text", row.name);
                 complaints.push(complaint::operation_of_another_ability(line.span, &what, "wake", "memory"));
                 continue;
+            }
+            if let Some(why) = body::wrong_access(operation, ability) {
+                complaints.push(complaint::memory_access(line.span, &why));
             }
             for (what, feature) in body::features_of(operation, ability) {
                 self.needs(&what, feature, channel.as_deref(), line.span, complaints);

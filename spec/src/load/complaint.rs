@@ -287,6 +287,8 @@ complaints! {
     crossing_meetings(first: &str, second: &str) { format!("some come to `{first}` before `{second}`, and some the other way round"), "all would wait for ever", "let all come to them in the same order" }
     /// Both payloads, or none.
     payload(what: &str) { format!("a `{what}` has either `text:` or `size:`"), "this has both or neither", format!("as `{what}: hello` or `{what}: {{ size: 64 }}`") }
+    /// How memory is accessed.
+    memory_access(why: &str) { format!("{why}"), "here", "`bits:` is 8, 16, 32 or 64, at an offset `at:` that is a multiple of it; a store is `relaxed`, `release` or `seq_cst`, a load `relaxed`, `acquire` or `seq_cst`" }
     /// Texts and stamps on one channel.
     mixed_payloads(channel: &str) { format!("`{channel}` carries texts and sizes"), "the other kind", "bytes asked for by size are stamped, and nobody could tell them from texts: use one kind a channel" }
     /// O_NONBLOCK is shared.

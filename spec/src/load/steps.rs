@@ -306,7 +306,7 @@ fn decode_operation(
         "wait" => Wait, "post" => Post, "value" => Value, "semop" => Semop, "seal" => Seal,
         "lock" => Lock, "unlock" => Unlock, "consistent" => Consistent,
         "wait_on" => WaitOn, "notify" => Notify, "arrive" => Arrive,
-        "store" => Store, "load" => Load, "fetch_add" => FetchAdd, "compare_exchange" => CompareExchange, "resize" => Resize,
+        "store" => Store, "load" => Load, "fetch_add" => FetchAdd, "compare_exchange" => CompareExchange, "fence" => Fence, "resize" => Resize,
         "poll" => Poll, "epoll_add" => EpollAdd, "epoll_wait" => EpollWait,
         "send_handle" => SendHandle, "receive_handle" => ReceiveHandle,
         "kill" => Kill, "sigqueue" => Sigqueue, "sigmask" => Sigmask, "sigaction" => Sigaction, "sigwait" => Sigwait,

@@ -3,6 +3,7 @@
 mod portrait;
 mod progress;
 pub mod run;
+mod soak;
 
 use crate::{
     ExitCode, Failure, agent,
@@ -13,7 +14,7 @@ use crate::{
     workspace,
 };
 use harness::IsolationChoice;
-use harness_core::{InstanceReport, Verdict};
+use harness_core::{InstanceReport, Verdict, race::Release};
 use reports::{RunRecord, Summary, jsonl, junit, ktap, run::Line, terminal};
 use run::{Runner, Settings, Step};
 use std::{
@@ -22,6 +23,7 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
+    time::Duration,
 };
 
 /// Run scenarios and judge them.
@@ -38,9 +40,19 @@ pub struct Arguments {
     /// How often races run, instead of as often as they say
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100_000_000))]
     runs: Option<u32>,
-    /// The seed of jitter
+    /// The seed of races: of their offsets, batch by batch
     #[arg(long, value_name = "S", default_value_t = 1)]
     seed: u64,
+    /// How all runs of races are released, rather than in each way in turn: spin, instant, jitter, or jitter:0,120 with the
+    /// nanoseconds of each process
+    #[arg(long, value_name = "HOW")]
+    release: Option<Release>,
+    /// Again and again, each round with the next seed, until an instance is broken or faulty
+    #[arg(long)]
+    until_failure: bool,
+    /// Again and again for so long, as 90s, 10m or 2h
+    #[arg(long, value_name = "TIME", value_parser = soak::duration)]
+    r#for: Option<Duration>,
     /// How the result is written to standard output
     #[arg(long, value_enum, default_value_t)]
     format: Format,
@@ -151,7 +163,9 @@ impl Arguments {
         settings.seed = self.seed;
         settings.runs = self.runs;
         settings.time_scale = run::time_scale()?;
-        settings.fail_fast = self.fail_fast;
+        settings.release.clone_from(&self.release);
+        settings.until_failure = self.until_failure;
+        settings.fail_fast = self.fail_fast || self.until_failure;
         settings.isolation = match self.isolation {
             Isolation::Auto => IsolationChoice::Auto,
             Isolation::Namespaces => IsolationChoice::Namespaces,
@@ -162,9 +176,14 @@ impl Arguments {
         Ok(settings)
     }
 
-    /// What a command that repeats an instance says beside its id.
+    /// Whether to run more than once.
+    fn soak(&self) -> Option<soak::Soak> {
+        let is_asked_for = self.until_failure || self.r#for.is_some();
+        is_asked_for.then_some(soak::Soak { until_failure: self.until_failure, time: self.r#for })
+    }
+
+    /// What a command that repeats an instance says beside its id, its seed and its release.
     fn repeat(&self) -> String {
-        let seed = (self.seed != 1).then(|| format!(" --seed {}", self.seed));
         let runs = self.runs.map(|runs| format!(" --runs {runs}"));
         let agent = self.agent.as_ref().map(|agent| format!(" --agent {}", run::quoted(agent)));
         let isolation = match self.isolation {
@@ -172,7 +191,7 @@ impl Arguments {
             Isolation::Namespaces => Some(" --isolation namespaces".to_owned()),
             Isolation::None => Some(" --isolation none".to_owned()),
         };
-        [seed, runs, agent, isolation].into_iter().flatten().collect()
+        [runs, agent, isolation].into_iter().flatten().collect()
     }
 
     /// Runs the selected instances and writes the record as they are done.
@@ -186,7 +205,7 @@ impl Arguments {
         let started = Moment::now();
         let canceller = Arc::new(std::sync::Mutex::new(None::<run::Canceller>));
         watch(interrupted, &canceller);
-        let runner = Runner::start(settings)?;
+        let mut runner = Runner::start(settings)?;
         if let Ok(mut slot) = canceller.lock() {
             *slot = Some(runner.canceller());
         }
@@ -202,16 +221,29 @@ impl Arguments {
             failure: None,
         };
         recorder.begin();
-        let mut live = progress::Live::start(selected.len());
-        runner.run(selected, &mut |step| match step {
-            Step::Started(index) => live.started(&selected[index].name.id),
-            Step::Done(report) => {
-                live.done(&report);
-                recorder.add(corpus, *report);
-            }
-        });
-        let summary = live.finish();
-        let was_cut_short = summary.total() < selected.len();
+        let live = progress::Live::start(selected.len());
+        let mut on_step = |step: &Step| match step {
+            Step::Started(index) => live.started(&selected[*index].name.id),
+            Step::Done(report) => live.done(report),
+        };
+        if let Some(soak) = self.soak() {
+            let (reports, rounds) = soak::run(soak, &mut runner, selected, &mut on_step);
+            reports.into_iter().for_each(|report| recorder.add(corpus, report));
+            let last = self.seed.wrapping_add(rounds - 1);
+            output::say(&format!(
+                "{rounds} rounds, with the seeds {} to {last}: the worst of each instance counts",
+                self.seed
+            ));
+        } else {
+            runner.run(selected, &mut |step| {
+                on_step(&step);
+                if let Step::Done(report) = step {
+                    recorder.add(corpus, *report);
+                }
+            });
+        }
+        live.finish();
+        let was_cut_short = recorder.record.instances.len() < selected.len();
         let record = recorder.finish(was_cut_short)?;
         Ok((runner, record))
     }

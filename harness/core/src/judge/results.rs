@@ -1,6 +1,6 @@
 //! Named results (`record:`) and the outcomes of races that are counted.
 
-use super::flow::Flow;
+use super::{claim::sender_name, flow::Flow};
 use crate::{
     Event, History, Plan, describe,
     plan::PlanAction,
@@ -83,9 +83,34 @@ pub(super) fn outcome_text(plan: &Plan, history: &History) -> String {
         }
         parts.join("; ")
     } else {
-        named.iter().map(|(name, (text, _))| format!("{name}={text}")).collect::<Vec<_>>().join(" ")
+        let text = |text: &String, event: &usize| stamps(plan, history, *event).unwrap_or_else(|| text.clone());
+        named
+            .iter()
+            .map(|(name, (result, event))| format!("{name}={}", text(result, event)))
+            .collect::<Vec<_>>()
+            .join(" ")
     };
+    let text = if text.is_empty() { "no results".to_owned() } else { text };
     if text.chars().count() > OUTCOME_MAX { text.chars().take(OUTCOME_MAX).chain(['…']).collect() } else { text }
+}
+
+/// Which stamped messages an event tells of: `left.0+right.0`; `None` where it tells of none.
+fn stamps(plan: &Plan, history: &History, event: usize) -> Option<String> {
+    let Some(Event::Returned { outcome: Outcome::Received(received), .. }) = history.events.get(event) else {
+        return None;
+    };
+    let runs = received.pieces.iter().flat_map(|piece| match &piece.data {
+        Data::Runs(runs) => runs.as_slice(),
+        _ => &[],
+    });
+    let texts: Vec<String> = runs.map(|run| format!("{}.{}", sender_name(plan, run.from), run.message)).collect();
+    (!texts.is_empty()).then(|| texts.join("+"))
+}
+
+/// Whether the calls of different processes on channels can overlap in time at all.
+pub(super) fn can_overlap(plan: &Plan) -> bool {
+    let with_calls = plan.processes.iter().filter(|process| process.steps.iter().any(|step| step.channel.is_some()));
+    with_calls.count() >= 2
 }
 
 /// Whether calls of different processes on channels overlapped in time.

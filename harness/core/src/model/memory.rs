@@ -6,7 +6,7 @@
 
 use super::{Call, Known, Model, Said, Trace, check};
 use crate::{Plan, finding::Anomaly, plan::PlanChannel, wire::Outcome};
-use spec::{Operation, scenario::Attach};
+use spec::{Operation, operation::Order, scenario::Attach};
 use std::collections::BTreeMap;
 
 /// Bytes in a cell.
@@ -66,6 +66,9 @@ fn actions(plan: &Plan, call: &Call<'_>) -> Result<Known<Action>, String> {
         Some(Outcome::Count(value)) => Some(*value),
         _ => None,
     };
+    if is_weak(call.operation) {
+        return Err("weak memory orders are judged by `never` and `seen`".to_owned());
+    }
     let actions = match (call.operation, told) {
         (Operation::Store(store), _) => match (&store.text, store.value) {
             (Some(text), _) if texts => {
@@ -110,6 +113,16 @@ fn actions(plan: &Plan, call: &Call<'_>) -> Result<Known<Action>, String> {
         (operation, _) => return Err(unknown(operation)),
     };
     Ok(if call.outcome.is_some() { Known::All(actions) } else { Known::Some(actions) })
+}
+
+/// Whether an access is no sequentially consistent one of a whole cell: this model is of those alone.
+fn is_weak(operation: &Operation<u64>) -> bool {
+    let (bits, order) = match operation {
+        Operation::Store(store) => (store.bits, store.order),
+        Operation::Load(load) => (load.bits, load.order),
+        _ => return false,
+    };
+    bits.is_some() || order.is_some_and(|order| order != Order::SeqCst)
 }
 
 fn cell_of(bytes: &Bytes, cell: u64) -> u64 {

@@ -111,7 +111,7 @@ pub(super) fn judge(plan: &Plan, index: usize, trace: &Trace<'_>) -> Said {
     if let Some(why) = translation.is_beyond(trace) {
         return Said::Undecided(why);
     }
-    match trace.calls.iter().map(|call| translation.actions(trace, call)).collect::<Result<Vec<_>, _>>() {
+    match trace.calls.iter().map(|call| translation.actions(call)).collect::<Result<Vec<_>, _>>() {
         Ok(actions) => check(&translation.model(trace), trace, &actions),
         Err(why) => Said::Undecided(why),
     }
@@ -264,7 +264,7 @@ impl<'p> Translation<'p> {
         }
     }
 
-    fn actions(&self, trace: &Trace<'_>, call: &Call<'_>) -> Result<Known<Action>, String> {
+    fn actions(&self, call: &Call<'_>) -> Result<Known<Action>, String> {
         let errno = match call.outcome {
             Some(Outcome::Failed(errno)) => Some(errno.name()),
             _ => None,
@@ -275,7 +275,7 @@ impl<'p> Translation<'p> {
             (Operation::Write(write), outcome @ (None | Some(Outcome::Count(_))), _) => {
                 let whole = length(write.text.as_ref(), write.size);
                 let written = if let Some(Outcome::Count(count)) = outcome { (*count).min(whole) } else { whole };
-                let mut actions = self.appended(trace, call, write.text.as_deref(), written);
+                let mut actions = self.appended(call, write.text.as_deref(), written);
                 if written < whole {
                     actions.push(Action::CutShort);
                 }
@@ -283,7 +283,7 @@ impl<'p> Translation<'p> {
             }
             (Operation::Write(_) | Operation::Fill(_), Some(_), Some("EAGAIN")) => vec![Action::Full { to: toward }],
             (Operation::Fill(fill), Some(Outcome::Count(count)), _) => {
-                let mut actions = self.filled(trace, call, fill.size.unwrap_or(1).max(1), *count);
+                let mut actions = self.filled(call, fill.size.unwrap_or(1).max(1), *count);
                 actions.push(Action::Full { to: toward });
                 actions
             }
@@ -325,7 +325,7 @@ impl<'p> Translation<'p> {
     }
 
     /// What a write puts into the stream: in one, where that is promised, otherwise in as many parts as it was read in.
-    fn appended(&self, trace: &Trace<'_>, call: &Call<'_>, text: Option<&str>, written: u64) -> Vec<Action> {
+    fn appended(&self, call: &Call<'_>, text: Option<&str>, written: u64) -> Vec<Action> {
         let to = self.reader_of(call.process);
         if let Some(text) = text {
             let bytes = &text.as_bytes()[..usize::try_from(written).unwrap_or(usize::MAX).min(text.len())];
@@ -342,7 +342,7 @@ impl<'p> Translation<'p> {
             .collect()
     }
 
-    fn filled(&self, trace: &Trace<'_>, call: &Call<'_>, size: u64, count: u64) -> Vec<Action> {
+    fn filled(&self, call: &Call<'_>, size: u64, count: u64) -> Vec<Action> {
         let to = self.reader_of(call.process);
         let from = self.plan.processes[call.process].number;
         let mut actions = Vec::new();

@@ -4,7 +4,7 @@ use super::lines;
 use crate::{
     Ability, Amount, Operation, Scenario,
     load::complaint::{self, Complaint},
-    operation::{Mode, Scope, Until},
+    operation::{Mode, Order, Scope, Until},
     scenario::{Action, Body, Expect, Expected, Line, Parts, Process, Span, Step},
     vocabulary::Feature,
 };
@@ -310,6 +310,30 @@ pub(super) fn features_of(operation: &Operation<Amount>, ability: Option<Ability
     needs
 }
 
+/// What is wrong with how a step accesses memory.
+pub(super) fn wrong_access(operation: &Operation<Amount>, ability: Option<Ability>) -> Option<String> {
+    let (bits, order, cell, text, wrong) = match operation {
+        Operation::Store(store) => (&store.bits, store.order, &store.cell, store.text.is_some(), Order::Acquire),
+        Operation::Load(load) => (&load.bits, load.order, &load.cell, load.size.is_some(), Order::Release),
+        _ => return None,
+    };
+    let name = operation.name();
+    if bits.is_none() && order.is_none() {
+        return None;
+    }
+    if ability != Some(Ability::Memory) || text {
+        return Some(format!("`bits:` and `order:` are for a {name} of a cell or a word of memory"));
+    }
+    if bits.is_some() && cell.is_some() {
+        return Some("a word has an offset in bytes, `at:`, and no cell".to_owned());
+    }
+    let width = bits.as_ref().and_then(|bits| bits.value(&BTreeMap::new(), &BTreeMap::new()).ok());
+    if let Some(width) = width.filter(|width| ![8, 16, 32, 64].contains(width)) {
+        return Some(format!("there are no words of {width} bits"));
+    }
+    (order == Some(wrong)).then(|| format!("a {name} cannot be `{}`", wrong.word()))
+}
+
 /// The amounts of a line.
 pub(super) fn amounts_of(line: &Line) -> Vec<Amount> {
     let mut amounts: Vec<Amount> = Vec::new();
@@ -328,8 +352,8 @@ pub(super) fn amounts_of(line: &Line) -> Vec<Amount> {
             Operation::WaitOn(wait) => vec![&wait.expected, &wait.bits],
             Operation::Notify(notify) => vec![&notify.count, &notify.bits],
             Operation::MqNotify(notify) => vec![&notify.value],
-            Operation::Store(store) => vec![&store.value, &store.cell, &store.at],
-            Operation::Load(load) => vec![&load.cell, &load.size, &load.at],
+            Operation::Store(store) => vec![&store.value, &store.cell, &store.at, &store.bits],
+            Operation::Load(load) => vec![&load.cell, &load.size, &load.at, &load.bits],
             Operation::FetchAdd(add) => vec![&add.cell, &add.value],
             Operation::CompareExchange(exchange) => vec![&exchange.cell, &exchange.expected, &exchange.value],
             Operation::Resize(resize) => vec![&resize.size],

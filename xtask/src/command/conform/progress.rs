@@ -3,7 +3,7 @@
 use crate::output;
 use harness_core::{InstanceReport, Verdict};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use reports::{Color, Summary, terminal};
+use reports::{Color, terminal};
 use std::time::Duration;
 
 /// The live line, and the lines above it.
@@ -12,7 +12,6 @@ pub(super) struct Live {
     bar: ProgressBar,
     is_live: bool,
     color: Color,
-    summary: Summary,
 }
 
 impl Live {
@@ -27,7 +26,7 @@ impl Live {
         if is_live {
             bar.enable_steady_tick(Duration::from_millis(200));
         }
-        Self { bar, is_live, color: output::color(), summary: Summary::default() }
+        Self { bar, is_live, color: output::color() }
     }
 
     /// An instance has begun.
@@ -36,8 +35,7 @@ impl Live {
     }
 
     /// An instance is done.
-    pub(super) fn done(&mut self, report: &InstanceReport) {
-        self.summary.add(report.verdict);
+    pub(super) fn done(&self, report: &InstanceReport) {
         self.bar.inc(1);
         if matches!(report.verdict, Verdict::Held | Verdict::Skipped) {
             return;
@@ -49,9 +47,8 @@ impl Live {
         }
     }
 
-    /// What was counted.
-    pub(super) fn finish(self) -> Summary {
+    /// Removes the live line.
+    pub(super) fn finish(self) {
         self.bar.finish_and_clear();
-        self.summary
     }
 }

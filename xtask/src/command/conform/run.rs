@@ -3,10 +3,11 @@
 use crate::{ExitCode, Failure, select::Selected, workspace};
 use harness::{Completion, Config, IsolationChoice, Job, Progress, Session, StartError};
 use harness_core::{
-    InstanceReport, Plan, Verdict,
+    InstanceReport, Judgement, Plan, Verdict,
     expand::{self, Host},
     finding::Skip,
     plan::Parameter,
+    race::{Environment, Release},
 };
 use reports::{label, run::Header};
 use std::{
@@ -22,8 +23,12 @@ pub struct Settings {
     pub agent: Vec<OsString>,
     /// Lanes side by side; 0: one a processor.
     pub jobs: usize,
-    /// The seed of jitter.
+    /// The seed of races.
     pub seed: u64,
+    /// How all runs of races are released, where it is not each way in turn.
+    pub release: Option<Release>,
+    /// Whether a race ends with the first run that breaks something.
+    pub until_failure: bool,
     /// How often races run, where it is not as often as they say.
     pub runs: Option<u32>,
     /// What all bounds of time are multiplied by.
@@ -46,6 +51,8 @@ impl Settings {
             agent,
             jobs: 0,
             seed: 1,
+            release: None,
+            until_failure: false,
             runs: None,
             time_scale: 1.0,
             fail_fast: false,
@@ -114,6 +121,8 @@ impl Runner {
         let mut config = Config::new(settings.agent.clone(), workspace::this_program()?);
         config.jobs = settings.jobs;
         config.seed = settings.seed;
+        config.release.clone_from(&settings.release);
+        config.until_failure = settings.until_failure;
         config.time_scale = settings.time_scale;
         config.fail_fast = settings.fail_fast;
         config.isolation = settings.isolation;
@@ -132,6 +141,17 @@ impl Runner {
     #[must_use]
     pub fn canceller(&self) -> Canceller {
         Canceller(Arc::downgrade(&self.session))
+    }
+
+    /// Whether the run was asked to end.
+    pub(super) fn is_cancelled(&self) -> bool {
+        self.session.is_cancelled()
+    }
+
+    /// From now on races have the next seed.
+    pub(super) fn next_seed(&mut self) {
+        self.settings.seed = self.settings.seed.wrapping_add(1);
+        self.session.reseed(self.settings.seed);
     }
 
     /// What is known of the host and the agent, as a record keeps it.
@@ -168,6 +188,7 @@ impl Runner {
             limits: &facts.hello.limits,
             processors: facts.processors,
             platform: facts.hello.system.get("os").map_or("", String::as_str),
+            machine: facts.hello.system.get("machine").map_or("", String::as_str),
         };
         let mut jobs: Vec<Job> = Vec::new();
         let mut places: Vec<usize> = Vec::new();
@@ -195,6 +216,8 @@ impl Runner {
         let mut control = expand::control_plan(selected.scenario, selected.name.mechanism, host).transpose()?;
         if let Some(runs) = self.settings.runs {
             for plan in std::iter::once(&mut plan).chain(&mut control).filter(|plan| plan.race) {
+                // The bound of time is of as many runs as the scenario asks for.
+                plan.within_ns = plan.within_ns.saturating_mul(u64::from(runs.div_ceil(plan.runs.max(1))));
                 plan.runs = runs;
             }
         }
@@ -236,15 +259,22 @@ impl Runner {
             path: scenario.source.path.clone(),
             verdict,
             skip: completion.skip,
+            repeat: self.repeat(&name.id, completion.judgement.as_ref()),
             judgement: completion.judgement,
             duration_ns: completion.duration_ns,
-            repeat: self.repeat(&name.id),
         }
     }
 
-    fn repeat(&self, id: &str) -> String {
-        let Settings { paths, repeat, .. } = &self.settings;
-        format!("cargo xtask conform{paths} {}{repeat}", quoted(id))
+    /// The command that runs it again; of a race that broke, with the decisions of the run that shows it.
+    fn repeat(&self, id: &str, judgement: Option<&Judgement>) -> String {
+        let Settings { paths, repeat, seed, release, .. } = &self.settings;
+        let seed = if *seed == 1 { String::new() } else { format!(" --seed {seed}") };
+        let shown = judgement.filter(|judgement| judgement.verdict == Verdict::Broken);
+        let shown = shown.and_then(|judgement| judgement.race.as_ref()?.evidence.as_ref());
+        // By messages there is nothing to choose.
+        let shown = shown.filter(|release| release.environment != Environment::Messages).or(release.as_ref());
+        let release = shown.map_or_else(String::new, |release| format!(" --release {release}"));
+        format!("cargo xtask conform{paths} {}{seed}{release}{repeat}", quoted(id))
     }
 }
 

@@ -67,7 +67,7 @@ fn promises(scenario: &Scenario) -> Vec<String> {
 
 /// Whether a citation names a page, or a section of a standard that has no pages.
 fn names_a_clause(cite: &str) -> bool {
-    const BY_SECTION: [&str; 4] = ["C11 ", "C23 ", "RFC ", "POSIX.1-2024 XBD "];
+    const BY_SECTION: [&str; 5] = ["C11 ", "C23 ", "RFC ", "POSIX.1-2024 XBD ", "Intel SDM "];
     cite.contains('(') || BY_SECTION.iter().any(|standard| cite.starts_with(standard))
 }
 
@@ -81,6 +81,7 @@ mod tests {
     #[case("Linux pipe(7), I/O on pipes and FIFOs", true)]
     #[case("C11 7.17.3: memory_order_seq_cst has a single total order", true)]
     #[case("POSIX.1-2024 XBD signal.h: SI_MESGQ", true)]
+    #[case("Intel SDM Vol. 3A, Memory Ordering: stores are seen in program order", true)]
     #[case("common sense", false)]
     fn citations_name_a_clause(#[case] cite: &str, #[case] expected: bool) {
         assert_eq!(names_a_clause(cite), expected);
