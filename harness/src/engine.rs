@@ -1,10 +1,13 @@
 //! The engines that run plans: one for stories, one for processes that run freely.
 
 mod free;
+mod placement;
 mod race;
 mod release;
 mod renewal;
 mod rest;
+#[cfg(test)]
+mod samples;
 mod story;
 mod team;
 

@@ -1,7 +1,8 @@
 //! Who hears what came of runs: the judge, and what it says about going on.
 
+use crate::clock;
 use harness_core::{
-    History, Judgement, Plan, Verdict,
+    History, Judgement, Plan,
     finding::RaceReport,
     judge::{Judge, Kind},
     race::{Environment, Release},
@@ -15,11 +16,39 @@ pub(crate) struct Listener<'p> {
     /// Whether the first run that breaks something is the last.
     until_failure: bool,
     enough: bool,
+    /// Until when more runs than asked for may be done.
+    extended_until: u64,
 }
+
+/// How many times as many runs as asked for are done at most, where less would be vacuous.
+const EXTENSION_MAX: u32 = 64;
 
 impl<'p> Listener<'p> {
     pub(crate) fn new(plan: &'p Plan, until_failure: bool) -> Self {
-        Self { plan, judge: Judge::new(plan), until_failure, enough: false }
+        Self { plan, judge: Judge::new(plan), until_failure, enough: false, extended_until: 0 }
+    }
+
+    /// Lets a race do more runs than asked for, where what they came to would be vacuous, for half of the time that is left.
+    pub(crate) fn limit_extension(&mut self, deadline: u64) {
+        let now = clock::now();
+        self.extended_until = now + deadline.saturating_sub(now) / 2;
+    }
+
+    /// Whether to go on after so many runs.
+    pub(crate) fn goes_on(&self, done: u32) -> bool {
+        !self.enough && (done < self.plan.runs || self.extends(done))
+    }
+
+    /// How many more runs are wanted, where it goes on.
+    pub(crate) fn wanted(&self, done: u32) -> u32 {
+        if done < self.plan.runs { self.plan.runs - done } else { self.plan.runs }
+    }
+
+    fn extends(&self, done: u32) -> bool {
+        self.plan.race
+            && done < self.plan.runs.saturating_mul(EXTENSION_MAX)
+            && clock::now() < self.extended_until
+            && self.judge.is_vacuous()
     }
 
     /// Whether no more runs are wanted.
@@ -30,13 +59,13 @@ impl<'p> Listener<'p> {
     /// Hears one run.
     pub(crate) fn hear(&mut self, history: &History, release: Option<&Release>) {
         let broke = self.judge.add_released(history, release);
-        self.note(history, broke);
+        self.note(broke);
     }
 
     /// Hears one run that stands for all of its kind.
     pub(crate) fn hear_kind(&mut self, history: &History, release: &Release) -> Kind {
         let (kind, broke) = self.judge.add_kind(history, release);
-        self.note(history, broke);
+        self.note(broke);
         kind
     }
 
@@ -58,21 +87,14 @@ impl<'p> Listener<'p> {
         self.judge.finish()
     }
 
-    fn note(&mut self, history: &History, broke: bool) {
+    fn note(&mut self, broke: bool) {
         if !broke {
             return;
         }
         // A control has done its work as soon as one run has broken its claim.
-        self.enough |= if self.plan.must_break.is_some() { breaks(self.plan, history) } else { self.until_failure };
+        self.enough |= match &self.plan.must_break {
+            Some(claim) => self.judge.has_broken(claim),
+            None => self.until_failure,
+        };
     }
-}
-
-/// Whether a history breaks the claim that a control has to break.
-fn breaks(plan: &Plan, history: &History) -> bool {
-    let mut judge = Judge::new(plan);
-    judge.add(history);
-    let judgement = judge.finish();
-    plan.must_break.as_ref().is_some_and(|claim| {
-        judgement.findings.iter().any(|finding| &finding.claim == claim && finding.verdict == Verdict::Broken)
-    })
 }

@@ -66,6 +66,13 @@ struct ClaimState {
     first: Option<claim::Break>,
 }
 
+impl ClaimState {
+    /// Whether it was never put to the test; of what has to be seen, whether it was not.
+    fn is_vacuous(&self, claim: &Claim<u64>) -> bool {
+        self.held == 0 && (self.broken == 0 || matches!(claim, Claim::Seen(_)))
+    }
+}
+
 /// What the models of the channels' mechanisms say so far.
 #[derive(Clone, Debug, Default)]
 struct ModelState {
@@ -129,10 +136,24 @@ impl<'p> Judge<'p> {
         self.tally.best()
     }
 
-    /// Whether anything that gates was broken so far.
+    /// Whether a claim of this name, or what else a finding can have as its claim, was broken so far.
     #[must_use]
-    pub fn has_broken(&self) -> bool {
-        self.evidence_is_broken
+    pub fn has_broken(&self, claim: &str) -> bool {
+        let of_steps = self.steps.iter().any(|step| step.claim == claim && step.verdict == Verdict::Broken);
+        let mut claims = self.plan.claims.iter().zip(&self.claims);
+        of_steps || claims.any(|(planned, state)| planned.claim.name() == claim && state.broken > 0)
+    }
+
+    /// Whether the judgement on what was added so far would be vacuous, and more runs of a race may change that: something that
+    /// has to be seen was not, a claim was never put to the test, nothing ever overlapped, or a control has broken nothing.
+    #[must_use]
+    pub fn is_vacuous(&self) -> bool {
+        if let Some(claim) = &self.plan.must_break {
+            return !self.has_broken(claim);
+        }
+        let mut claims = self.plan.claims.iter().zip(&self.claims).filter(|(planned, _)| planned.grade == Grade::Must);
+        claims.any(|(planned, state)| state.is_vacuous(&planned.claim))
+            || self.plan.race && self.overlapped == 0 && results::can_overlap(self.plan)
     }
 
     /// Notes how a race was run. What the judge counts itself is filled in by it.
@@ -461,10 +482,10 @@ fn claim_finding(claim: &Claim<u64>, grade: Grade, span: Span, state: &ClaimStat
         notes: Vec::new(),
     };
     if let Claim::Seen(_) = claim {
-        return if state.held > 0 {
-            finding(Verdict::Held, "seen at least once".to_owned(), format!("in {} of {runs} runs", state.held))
-        } else {
+        return if state.is_vacuous(claim) {
             finding(Verdict::Vacuous, "seen at least once".to_owned(), format!("never in {runs} runs"))
+        } else {
+            finding(Verdict::Held, "seen at least once".to_owned(), format!("in {} of {runs} runs", state.held))
         };
     }
     if let Some(first) = &state.first {
@@ -476,7 +497,7 @@ fn claim_finding(claim: &Claim<u64>, grade: Grade, span: Span, state: &ClaimStat
         }
         return finding;
     }
-    if state.held == 0 {
+    if state.is_vacuous(claim) {
         return finding(
             Verdict::Vacuous,
             "something to judge".to_owned(),

@@ -5,6 +5,7 @@
 
 use super::{
     Ran,
+    placement::placement,
     release::{meeting_of, meetings},
     rest::{self, GRACE_SURPRISE_NS, Owes, Pause, Round},
     team::{Arrival, Opening, Team, out_of_turn},
@@ -74,9 +75,10 @@ pub(super) fn run(grounds: &Grounds, lane: &mut Lane, plan: &Plan, listener: &mu
         let pinned = plan.processes.len() <= grounds.processors.len();
         listener.note_race(RaceReport { pinned, ..RaceReport::default() });
     }
+    listener.limit_extension(deadline);
     let mut done = 0;
-    while done < plan.runs {
-        let batch = copies_max.min(plan.runs - done);
+    while listener.goes_on(done) {
+        let batch = copies_max.min(listener.wanted(done));
         let processors: &[usize] = if plan.race { &grounds.processors } else { &[] };
         let team = match Team::open(grounds, lane, plan, batch, processors)? {
             Opening::Opened(team) => team,
@@ -147,13 +149,10 @@ impl<'p> Race<'p> {
     fn start(&mut self, grounds: &Grounds, runs: u32, shared_meeting: bool) -> Result<(), Fault> {
         self.started_at = clock::now();
         let processors = &grounds.processors;
-        for (index, (member, process)) in self.team.members.iter_mut().zip(&self.plan.processes).enumerate() {
+        let places = placement(self.plan, processors.len());
+        for ((member, process), place) in self.team.members.iter_mut().zip(&self.plan.processes).zip(places) {
             if self.plan.race {
-                if self.plan.processes.len() <= processors.len() {
-                    let _ = lane::pin(member.pid, &processors[index..=index]);
-                } else {
-                    let _ = lane::pin(member.pid, processors);
-                }
+                let _ = lane::pin(member.pid, &processors[place..=place]);
             }
             let steps = (0..)
                 .zip(&process.steps)

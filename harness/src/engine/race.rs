@@ -3,6 +3,7 @@
 
 use super::{
     Ran,
+    placement::placement,
     release::{Decided, Schedule, meetings, racing_meetings},
     renewal::{never_waiting, renewal},
     rest::{self, GRACE_SURPRISE_NS, Owes, Round},
@@ -113,15 +114,16 @@ pub(super) fn run<'p>(
     listener: &mut Listener<'p>,
 ) -> Result<Ran, Fault> {
     let roomy = plan.processes.len() <= grounds.processors.len();
-    let mut schedule = Schedule::new(grounds, plan, roomy);
+    let mut schedule = Schedule::new(grounds, plan);
     let renewal = renewal(plan);
     let report =
         RaceReport { pinned: roomy, shared_journal: true, renewed: renewal.is_some(), ..RaceReport::default() };
     let deadline = clock::now() + grounds.config.scaled_ns(plan.within_ns);
+    listener.limit_extension(deadline);
     let mut race = Race { grounds, plan, listener, renewal, deadline, known: Known::default(), report, done: 0 };
     let mut copies_max = COPIES_MAX;
-    while race.done < plan.runs {
-        let copies = copies_max.min(plan.runs - race.done);
+    while race.listener.goes_on(race.done) {
+        let copies = copies_max.min(race.listener.wanted(race.done));
         let team = match Team::open(grounds, lane, plan, copies, &grounds.processors)? {
             Opening::Opened(team) => team,
             Opening::Refused(Refused { class: RefusalClass::Privilege, .. }) if copies > 1 => {
@@ -156,18 +158,15 @@ impl Race<'_, '_> {
         copies: u32,
         schedule: &mut Schedule,
     ) -> Result<(Team, bool), Fault> {
-        for (index, member) in team.members.iter().enumerate() {
-            let processors = &self.grounds.processors;
-            // Where there are more processes than processors they are dealt out: left to itself the system may keep those who
-            // wait for one another on one processor, and then nothing ever overlaps.
-            let own = index % processors.len();
-            self.report.pinned &= lane::pin(member.pid, &processors[own..=own]);
+        let processors = &self.grounds.processors;
+        for (member, place) in team.members.iter().zip(placement(self.plan, processors.len())) {
+            self.report.pinned &= lane::pin(member.pid, &processors[place..=place]);
         }
         let mut runs = copies;
-        while self.done < self.plan.runs {
-            let asked = runs.min(self.plan.runs - self.done);
+        while self.listener.goes_on(self.done) {
+            let asked = runs.min(self.listener.wanted(self.done));
             let decided = schedule.next(self.listener.best_environment());
-            let through = self.batch(lane, &mut team, asked, copies, &decided)?;
+            let through = self.batch(lane, &mut team, asked, &decided)?;
             if !through || self.listener.has_enough() {
                 return Ok((team, false));
             }
@@ -181,16 +180,9 @@ impl Race<'_, '_> {
     }
 
     /// One batch. Returns whether all came to their end.
-    fn batch(
-        &mut self,
-        lane: &mut Lane,
-        team: &mut Team,
-        runs: u32,
-        copies: u32,
-        decided: &Decided,
-    ) -> Result<bool, Fault> {
+    fn batch(&mut self, lane: &mut Lane, team: &mut Team, runs: u32, decided: &Decided) -> Result<bool, Fault> {
         let started_at = clock::now();
-        self.send_steps(team, runs, copies, decided)?;
+        self.send_steps(team, runs, decided)?;
         let mut progress = vec![Progress::default(); team.members.len()];
         let ended_early = self.watch(lane, team, &mut progress, started_at)?;
         let journals = team.harvest(lane, self.grounds, &mut |arrival, team| note(team, &mut progress, arrival))?;
@@ -203,7 +195,7 @@ impl Race<'_, '_> {
         Ok(false)
     }
 
-    fn send_steps(&self, team: &mut Team, runs: u32, copies: u32, decided: &Decided) -> Result<(), Fault> {
+    fn send_steps(&self, team: &mut Team, runs: u32, decided: &Decided) -> Result<(), Fault> {
         let meetings = meetings(self.plan);
         let instants = match decided.environment {
             harness_core::race::Environment::Spin => Vec::new(),
@@ -225,7 +217,6 @@ impl Race<'_, '_> {
             };
             // Also where this batch is no longer than there are copies: the next one finds them as new.
             let renew = self.renewal.as_ref().and_then(|renewal| renewal.get(index)).cloned();
-            let renew = renew.filter(|_| runs > copies || self.done + runs < self.plan.runs);
             let steps = Steps {
                 steps,
                 runs,

@@ -34,8 +34,6 @@ impl Decided {
 pub(super) struct Schedule {
     /// What was asked for.
     fixed: Option<Release>,
-    /// Whether an instant can be kept: where processes share processors somebody is always late.
-    punctual: bool,
     processes: usize,
     seed: u64,
     batch: u64,
@@ -44,10 +42,9 @@ pub(super) struct Schedule {
 }
 
 impl Schedule {
-    pub(super) fn new(grounds: &Grounds, plan: &Plan, punctual: bool) -> Self {
+    pub(super) fn new(grounds: &Grounds, plan: &Plan) -> Self {
         Self {
             fixed: grounds.config.release.clone(),
-            punctual,
             processes: plan.processes.len(),
             seed: grounds.seed(),
             batch: 0,
@@ -59,7 +56,7 @@ impl Schedule {
     pub(super) fn next(&mut self, best: Option<Environment>) -> Decided {
         let batch = self.batch;
         self.batch += 1;
-        if let Some(Release { environment, offsets }) = self.fixed.clone().filter(|_| self.punctual) {
+        if let Some(Release { environment, offsets }) = self.fixed.clone() {
             let offsets = match environment {
                 Environment::Jitter if offsets.is_empty() => self.sweep(batch),
                 Environment::Jitter => (0..self.processes).map(|process| vec![offset(&offsets, process)]).collect(),
@@ -73,9 +70,6 @@ impl Schedule {
     }
 
     fn choose(&self, batch: u64, best: Option<Environment>) -> Environment {
-        if !self.punctual {
-            return Environment::Spin;
-        }
         let rounds = Environment::ROTATED.len() as u64;
         let turn = |number: u64| Environment::ROTATED[usize::try_from(number % rounds).unwrap_or(0)];
         match (batch, best) {
@@ -119,9 +113,18 @@ pub(super) fn meetings(plan: &Plan) -> BTreeMap<String, Vec<String>> {
     meetings
 }
 
-/// The meetings after which calls race: at least two of those who come go on with something else than a meeting. All others are
-/// only to wait for one another.
+/// The meetings after which calls race. All others are only to wait for one another.
 pub(super) fn racing_meetings(plan: &Plan) -> Vec<String> {
+    racing(plan).into_keys().map(str::to_owned).collect()
+}
+
+/// Who races with whom: for each meeting after which calls race those who make them.
+pub(super) fn racing_guests(plan: &Plan) -> Vec<Vec<usize>> {
+    racing(plan).into_values().collect()
+}
+
+/// At least two of those who come to such a meeting go on with something else than a meeting.
+fn racing(plan: &Plan) -> BTreeMap<&str, Vec<usize>> {
     let mut going_on: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
     for (index, process) in plan.processes.iter().enumerate() {
         let names = process.steps.iter().map(|step| meeting_of(&step.operation));
@@ -135,7 +138,8 @@ pub(super) fn racing_meetings(plan: &Plan) -> Vec<String> {
             }
         }
     }
-    going_on.into_iter().filter(|(_, guests)| guests.len() >= 2).map(|(name, _)| name.to_owned()).collect()
+    going_on.retain(|_, guests| guests.len() >= 2);
+    going_on
 }
 
 /// The meeting that an operation is.

@@ -31,11 +31,16 @@ const YIELDS: u32 = 64;
 /// 300 ns from one processor to another.
 const LEAD_NS: u64 = 300;
 
+/// The same where others have to be given a processor first, because they share one or sleep.
+const LEAD_WOKEN_NS: u64 = 30_000;
+
 /// How a meeting is left.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Leave {
     /// As soon as all are seen to be there.
     AtOnce,
+    /// The same, where others leave at a common instant.
+    Early,
     /// So many nanoseconds after a common instant.
     After(u32),
 }
@@ -52,8 +57,8 @@ struct Place<'m> {
     times: &'m AtomicU32,
     /// How many sleep until it comes again.
     sleepers: &'m AtomicU32,
-    /// When it came, by the parity of the time: nobody comes twice again before all have read it.
-    came: [&'m AtomicU64; 2],
+    /// The earliest instant to leave that suits it, by the parity of the time: nobody comes twice again before all have read it.
+    instant: [&'m AtomicU64; 2],
 }
 
 impl Meetings {
@@ -67,7 +72,7 @@ impl Meetings {
         let at = (meeting * PROCESSES_MAX + usize::from(number) % PROCESSES_MAX) * PLACE_BYTES;
         let word = |offset: usize| self.pages.word(at + offset).ok_or_else(too_many);
         let cell = |offset: usize| self.pages.cell(at + offset).ok_or_else(too_many);
-        Ok(Place { times: word(0)?, sleepers: word(4)?, came: [cell(8)?, cell(16)?] })
+        Ok(Place { times: word(0)?, sleepers: word(4)?, instant: [cell(8)?, cell(16)?] })
     }
 }
 
@@ -100,10 +105,11 @@ impl<'m> Meeting<'m> {
     pub(super) fn meet(&self, leave: Leave) {
         let time = self.own.times.load(Ordering::Relaxed).wrapping_add(1);
         let parity = (time & 1) as usize;
-        let mut latest = 0;
-        if let Leave::After(_) = leave {
-            latest = clock::now();
-            self.own.came[parity].store(latest, Ordering::Relaxed);
+        let mut instant = 0;
+        if leave != Leave::AtOnce {
+            let soon = self.roomy && self.own.sleepers.load(Ordering::Relaxed) == 0;
+            instant = clock::now() + if soon { LEAD_NS } else { LEAD_WOKEN_NS };
+            self.own.instant[parity].store(instant, Ordering::Relaxed);
         }
         self.own.times.store(time, Ordering::SeqCst);
         if self.own.sleepers.load(Ordering::SeqCst) > 0 {
@@ -113,12 +119,11 @@ impl<'m> Meeting<'m> {
         for other in &self.others {
             other.wait_for(time, self.roomy);
             if let Leave::After(_) = leave {
-                latest = latest.max(other.came[parity].load(Ordering::Relaxed));
+                instant = instant.max(other.instant[parity].load(Ordering::Relaxed));
             }
         }
         if let Leave::After(offset) = leave {
-            let instant = latest + LEAD_NS + u64::from(offset);
-            while clock::now() < instant {
+            while clock::now() < instant + u64::from(offset) {
                 hint::spin_loop();
             }
         }
@@ -172,6 +177,8 @@ mod tests {
     #[rstest]
     #[case(1, Leave::AtOnce)]
     #[case(8, Leave::AtOnce)]
+    #[case(8, Leave::Early)]
+    #[case(1, Leave::After(50))]
     #[case(8, Leave::After(0))]
     #[case(8, Leave::After(200))]
     fn nobody_leaves_before_all_have_come(#[case] processors: usize, #[case] leave: Leave) {

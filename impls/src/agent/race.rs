@@ -213,7 +213,7 @@ impl Racer<'_> {
             if let Some(meeting) = self.steps.get(next).and_then(|step| step.meeting) {
                 self.journal.begin();
                 if let Some(passed) = gate.take() {
-                    self.pass_and_note(passed, offset)?;
+                    self.pass_and_note(passed)?;
                 }
                 gate = Some(Gate { meeting, step: Some(next) });
                 next += 1;
@@ -227,7 +227,7 @@ impl Racer<'_> {
                 self.make_call(next, run, gate.take(), offset)?;
                 next += 1;
             } else if let Some(passed) = gate.take() {
-                self.pass_and_note(passed, offset)?;
+                self.pass_and_note(passed)?;
             }
         }
         self.journal.end_run(run, self.steps.len());
@@ -240,10 +240,14 @@ impl Racer<'_> {
         first + accesses.count()
     }
 
-    /// Waits at a meeting. Returns when it came and when it left, where that is asked for.
+    /// Waits at a meeting, after which a call follows. Returns when it came and when it left, where that is asked for.
     fn pass(&self, gate: Gate, offset: u32) -> (u64, u64) {
+        self.meet(gate, Leave::After(offset))
+    }
+
+    fn meet(&self, gate: Gate, leave: Leave) -> (u64, u64) {
         let (meeting, is_instant) = &self.meetings[gate.meeting];
-        let leave = if *is_instant { Leave::After(offset) } else { Leave::AtOnce };
+        let leave = if *is_instant { leave } else { Leave::AtOnce };
         if gate.step.is_none() {
             meeting.meet(leave);
             return (0, 0);
@@ -253,8 +257,10 @@ impl Racer<'_> {
         (came, clock::now())
     }
 
-    fn pass_and_note(&mut self, gate: Gate, offset: u32) -> Result<(), Problem> {
-        let (came, left) = self.pass(gate, offset);
+    /// Waits at a meeting after which no call follows, so that there is no reason to wait for an instant, and the processor is
+    /// left to those who do.
+    fn pass_and_note(&mut self, gate: Gate) -> Result<(), Problem> {
+        let (came, left) = self.meet(gate, Leave::Early);
         self.note_gate(Some(gate), came, left)
     }
 
