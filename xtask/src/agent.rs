@@ -77,11 +77,17 @@ pub fn reference() -> anyhow::Result<PathBuf> {
         )));
     }
     build(&std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))?;
-    let built = workspace::target().join("debug").join(PROGRAM);
+    let built = built();
     if !built.is_file() {
         bail!("the agent was built, but is not at {}: name it with --agent", built.display());
     }
     Ok(built)
+}
+
+/// Where the reference agent is, once it was built.
+#[must_use]
+pub fn built() -> PathBuf {
+    workspace::target().join("debug").join(PROGRAM)
 }
 
 fn build(cargo: &OsString) -> anyhow::Result<()> {

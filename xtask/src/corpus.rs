@@ -38,6 +38,18 @@ impl Corpus {
         Self { scenarios, is_own: true }.unless(&complaints)
     }
 
+    /// Loads one scenario of the repository, for who wants no other.
+    ///
+    /// # Errors
+    /// With every complaint about its file, or when there is none.
+    pub fn own_scenario(id: &str) -> anyhow::Result<Self> {
+        let path = Self::folder().join(format!("{id}.yaml"));
+        match load::file(id, Path::new(&workspace::shown(&path))) {
+            Ok(scenario) => Ok(Self { scenarios: vec![scenario], is_own: true }),
+            Err(complaints) => Self::default().unless(&[complaints]),
+        }
+    }
+
     /// Loads somebody's own files and folders.
     ///
     /// # Errors

@@ -1,6 +1,9 @@
 //! Each instance of a scenario is one test, named by its id. What is skipped passes and says why.
 
-use harness_core::Verdict;
+use harness_core::{
+    Verdict,
+    expand::{self, InstanceName},
+};
 use libtest_mimic::{Arguments, Failed, Trial};
 use reports::{Color, terminal};
 use std::{
@@ -11,8 +14,7 @@ use xtask::{
     agent,
     command::conform::run::{Runner, Settings, Step, time_scale},
     corpus::Corpus,
-    select::{Selected, Selection},
-    workspace,
+    select::Selected,
 };
 
 fn main() -> ExitCode {
@@ -20,11 +22,21 @@ fn main() -> ExitCode {
         return code;
     }
     let arguments = Arguments::from_args();
-    let trials = match Corpus::own() {
+    let loaded = match one(&arguments) {
+        Some(scenario) => Corpus::own_scenario(scenario),
+        None => Corpus::own(),
+    };
+    let trials = match loaded {
         Ok(corpus) => trials(corpus, arguments.list),
         Err(error) => vec![Trial::test("the corpus loads", move || Err(Failed::from(format!("{error:#}"))))],
     };
     libtest_mimic::run(&arguments, trials).exit_code()
+}
+
+/// The only scenario that is asked for: a runner that starts a process for each test has each load no more than it needs.
+fn one(arguments: &Arguments) -> Option<&str> {
+    let id = arguments.filter.as_deref().filter(|_| arguments.exact && !arguments.list)?;
+    id.split_once('[').map(|(scenario, _)| scenario)
 }
 
 /// One trial an instance. They take turns: races want the processors for themselves.
@@ -35,33 +47,30 @@ fn trials(corpus: Corpus, is_list: bool) -> Vec<Trial> {
     }
     let corpus = Arc::new(corpus);
     let shared: Arc<Mutex<Option<Result<Runner, String>>>> = Arc::default();
-    let ids: Vec<String> = select(&corpus).into_iter().map(|selected| selected.name.id).collect();
-    let instances = ids.into_iter().map(|id| {
+    let names: Vec<InstanceName> = corpus.scenarios.iter().flat_map(expand::names).collect();
+    let instances = names.into_iter().map(|name| {
         let (corpus, shared) = (Arc::clone(&corpus), Arc::clone(&shared));
-        Trial::test(id.clone(), move || {
+        Trial::test(name.id.clone(), move || {
             let mut shared = shared.lock().unwrap_or_else(PoisonError::into_inner);
             let runner = shared.get_or_insert_with(|| start().map_err(|error| format!("{error:#}")));
-            run(runner.as_ref().map_err(|problem| Failed::from(problem.clone()))?, &corpus, &id)
+            run(runner.as_ref().map_err(|problem| Failed::from(problem.clone()))?, &corpus, &name)
         })
     });
     std::iter::once(Trial::test("the corpus loads", || Ok(()))).chain(instances).collect()
 }
 
-fn select(corpus: &Corpus) -> Vec<Selected<'_>> {
-    Selection::default().apply(corpus, &xtask::select::Sorted::default())
-}
-
 fn start() -> anyhow::Result<Runner> {
-    let built = workspace::target().join("release/plumbline-agent");
     let is_listed_before = std::env::var_os("NEXTEST").is_some();
+    let built = agent::built();
     let agent = if is_listed_before && built.is_file() { built } else { agent::reference()? };
     let mut settings = Settings::new(vec![agent.into_os_string()]);
     settings.time_scale = time_scale()?;
     Runner::start(settings)
 }
 
-fn run(runner: &Runner, corpus: &Corpus, id: &str) -> Result<(), Failed> {
-    let selected: Vec<Selected<'_>> = select(corpus).into_iter().filter(|selected| selected.name.id == id).collect();
+fn run(runner: &Runner, corpus: &Corpus, name: &InstanceName) -> Result<(), Failed> {
+    let scenario = corpus.get(&name.scenario).ok_or("its scenario is gone")?;
+    let selected = [Selected { name: name.clone(), scenario }];
     let mut result = Err(Failed::from("it was not run"));
     runner.run(&selected, &mut |step| {
         let Step::Done(report) = step else { return };
@@ -70,7 +79,7 @@ fn run(runner: &Runner, corpus: &Corpus, id: &str) -> Result<(), Failed> {
             Verdict::Held => Ok(()),
             Verdict::Skipped => {
                 if let Some(skip) = &report.skip {
-                    xtask::output::say(&format!("skipped {id}: {}: {}", skip.class.name(), skip.reason));
+                    xtask::output::say(&format!("skipped {}: {}: {}", name.id, skip.class.name(), skip.reason));
                 }
                 Ok(())
             }

@@ -33,12 +33,12 @@ mod tests {
     use rstest::rstest;
 
     const TWO_SENDERS: &str = "
-  left: [{ send: l }, { meet: sent }]
-  right: [{ send: r }, { meet: sent }]
-  receiver: [{ meet: sent }, { receive: 8 }, { receive: 8 }]";
+  left: [{ send: '1' }, { meet: sent }]
+  right: [{ send: '2' }, { meet: sent }]
+  receiver: [{ meet: sent }, { receive: 8, record: a }, { receive: 8 }]";
 
     const ONE_FOR_TWO: &str = "
-  sender: [{ send: l }, { meet: sent }]
+  sender: [{ send: '1' }, { meet: sent }]
   left: [{ meet: sent }, { receive: { size: 8, nonblocking: true }, record: a }]
   right: [{ meet: sent }, { receive: { size: 8, nonblocking: true }, record: b }]";
 

@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 pub(super) fn plan(processes: &str) -> Plan {
     let text = format!(
         "title: A race\nbecause: A test.\ncites: [POSIX.1-2024 mq_send()]\nmechanisms: [posix_mq]\n\
-         channels: {{ mail: {{ is: queue, capacity: 4, message_size: 8 }} }}\nprocesses:{processes}\nruns: 100\nmust: [finishes]\n"
+         channels: {{ mail: {{ is: queue, capacity: 4, message_size: 8 }} }}\nprocesses:{processes}\nruns: 100\nmust: [finishes, {{ seen: {{ a: 1 }} }}]\n"
     );
     let scenario = spec::load::text("races/test", "test.yaml", &text).unwrap_or_else(|complaints| {
         panic!("the test's own scenario does not load:\n{}", complaints.render(false));

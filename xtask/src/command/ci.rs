@@ -124,12 +124,17 @@ impl Name {
     }
 }
 
-/// With nextest where it is installed: each test is a process of its own there, and all run side by side.
+/// All but the instances of scenarios.
+const TESTS: &str = "not binary(conformance)";
+
+/// With nextest where it is installed: each test is a process of its own there, and all run side by side. Instances of scenarios
+/// share the lanes of one process: starting lanes takes longer than most of them.
 fn test(shell: &Shell, cargo: &std::ffi::OsString) -> anyhow::Result<()> {
     if cmd!(shell, "{cargo} nextest --version").quiet().ignore_stdout().ignore_stderr().run().is_ok() {
         // Tests of the harness start these programs; nextest does not build them.
         cmd!(shell, "{cargo} build --quiet --workspace --examples").quiet().run()?;
-        cmd!(shell, "{cargo} nextest run --workspace --profile ci").quiet().run()?;
+        cmd!(shell, "{cargo} nextest run --workspace --profile ci -E {TESTS}").quiet().run()?;
+        cmd!(shell, "{cargo} test --quiet --package xtask --test conformance -- --quiet").quiet().run()?;
     } else {
         cmd!(shell, "{cargo} test --quiet --workspace --lib --bins --tests --examples").quiet().run()?;
     }
