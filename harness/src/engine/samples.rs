@@ -9,13 +9,13 @@ use std::collections::BTreeMap;
 /// The plan of a race of these processes, written as YAML, on a message queue `mail`.
 pub(super) fn plan(processes: &str) -> Plan {
     let text = format!(
-        "title: A race\nbecause: A test.\ncites: [POSIX.1-2024 mq_send()]\nmechanisms: [posix_mq]\n\
-         channels: {{ mail: {{ is: queue, capacity: 4, message_size: 8 }} }}\nprocesses:{processes}\nruns: 100\nmust: [finishes, {{ seen: {{ a: 1 }} }}]\n"
+        "title: A race\nbecause: A test.\ncites: [POSIX.1-2024 msgsnd()]\nmechanisms: [sysv_msg]\n\
+         channels: {{ mail: queue }}\nprocesses:{processes}\nruns: 100\nmust: [finishes, {{ seen: {{ a: 1 }} }}]\n"
     );
     let scenario = spec::load::text("races/test", "test.yaml", &text).unwrap_or_else(|complaints| {
         panic!("the test's own scenario does not load:\n{}", complaints.render(false));
     });
-    let (mechanisms, limits) = (vec!["posix_mq".to_owned()], BTreeMap::new());
+    let (mechanisms, limits) = (vec!["sysv_msg".to_owned()], BTreeMap::new());
     let host = Host {
         mechanisms: &mechanisms,
         lacks: &[],
