@@ -3,7 +3,7 @@
 use crate::{
     finding::{Skip, SkipClass},
     plan::{Parameter, Plan, PlanAction, PlanChannel, PlanClaim, PlanLine, PlanProcess, PlanStep},
-    wire::HeldEnd,
+    wire::{HeldEnd, capability},
 };
 use spec::{
     Ability, Amount, Mechanism, Operation, Scenario,
@@ -222,6 +222,9 @@ fn check_host(scenario: &Scenario, mechanism: Mechanism, host: &Host<'_>) -> Res
                 return Err(skip(SkipClass::Unsupported, format!("{mechanism} has no {feature:?}")));
             }
             Need::Capability(capability) if !host.capabilities.contains(capability) => {
+                if capability == capability::USERS {
+                    return Err(skip(SkipClass::Privilege, "processes may not change users here: that takes root"));
+                }
                 return Err(skip(SkipClass::Unsupported, format!("the agent does not announce {capability}")));
             }
             Need::Processors(processors) if *processors > host.processors => {

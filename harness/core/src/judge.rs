@@ -64,6 +64,8 @@ struct ClaimState {
     /// In how many it was broken.
     broken: u32,
     first: Option<claim::Break>,
+    /// Why a run did not tell, where one did not.
+    untold: Option<String>,
 }
 
 impl ClaimState {
@@ -179,6 +181,10 @@ impl<'p> Judge<'p> {
             claims.push(match claim::judge(plan, &claim.claim, history) {
                 Said::Held => Some(true),
                 Said::Nothing => None,
+                Said::Untold(why) => {
+                    state.untold.get_or_insert(why);
+                    None
+                }
                 Said::Broken(break_) => {
                     broke |= claim.grade == Grade::Must;
                     state.first.get_or_insert(break_);
@@ -498,11 +504,8 @@ fn claim_finding(claim: &Claim<u64>, grade: Grade, span: Span, state: &ClaimStat
         return finding;
     }
     if state.is_vacuous(claim) {
-        return finding(
-            Verdict::Vacuous,
-            "something to judge".to_owned(),
-            "nothing happened that could break it".to_owned(),
-        );
+        let got = state.untold.clone().unwrap_or_else(|| "nothing happened that could break it".to_owned());
+        return finding(Verdict::Vacuous, "something to judge".to_owned(), got);
     }
     let mut finding = finding(Verdict::Held, claim.name().to_owned(), format!("in {} of {runs} runs", state.held));
     if let (Claim::Never(_), true) = (claim, runs > 1) {

@@ -9,6 +9,8 @@ pub mod model;
 pub mod orders;
 pub mod plan;
 pub mod race;
+#[cfg(test)]
+mod samples;
 pub mod stamp;
 pub mod wire;
 pub mod wire_schema;

@@ -1,31 +1,58 @@
 //! Stamps: payload bytes that tell who sent them, in which message, at which offset.
 //!
-//! Every byte of a message is one of two kinds. Where its offset leaves 7 when divided by 8 it is a *code*, below 16: the
-//! higher digits of the message's number in the first three, then the offset divided by 8, all modulo 16. All others hold
-//! the writer (1 to 15) in the upper and the message's number modulo 16 in the lower half, and so are at least 16.
-//! A message of one byte still tells its sender; one of 24 bytes tells its number up to 65,535.
+//! Every byte holds its writer (1 to 15) in the upper half. In the lower half the upper bit tells *codes*, those whose offset leaves
+//! 7 when divided by 8, from all others. The three bits below it are, of all others, the message's number modulo 8; of the first four
+//! codes the higher digits of the number, in eights; of later codes the offset divided by 8, modulo 8.
+//!
+//! So a byte alone tells its writer, messages that follow one another differ in all but their codes, and 32 bytes tell a number up
+//! to 32,767.
 
 use crate::wire::Run;
 
 /// Writers are numbered from 1 to this.
 pub const WRITERS_MAX: u8 = 15;
 
+/// Every so many bytes the last one is a code.
+const BLOCK: u32 = 8;
+
+/// The bit of codes.
+const CODE: u8 = 8;
+
+/// How many of a message's codes are digits of its number.
+const DIGITS: u32 = 4;
+
 /// The byte at an offset of a message.
 #[must_use]
 pub fn byte(writer: u8, message: u32, offset: u32) -> u8 {
-    let block = offset / 8;
-    let digit = match (offset % 8, block) {
-        (7, 0) => message >> 4,
-        (7, 1) => message >> 8,
-        (7, 2) => message >> 12,
-        (7, _) => block,
-        _ => return (writer << 4) | low(message),
+    let block = offset / BLOCK;
+    let is_code = offset % BLOCK == BLOCK - 1;
+    let (flag, digit) = match (is_code, block) {
+        (false, _) => (0, message),
+        (true, block) if block < DIGITS => (CODE, message >> (3 * (block + 1))),
+        (true, block) => (CODE, block),
     };
-    low(digit)
+    (writer << 4) | flag | octal(digit)
 }
 
-fn low(number: u32) -> u8 {
-    u8::try_from(number & 15).unwrap_or(0)
+/// The lowest octal digit.
+fn octal(number: u32) -> u8 {
+    u8::try_from(number & 7).unwrap_or(0)
+}
+
+/// How many messages of one writer, in whatever order they come, their first `length` bytes tell apart.
+#[must_use]
+pub fn distinct(length: u64) -> u32 {
+    if length == 0 {
+        return 1;
+    }
+    let codes = u32::try_from(length / u64::from(BLOCK)).unwrap_or(u32::MAX).min(DIGITS);
+    1 << (3 * (codes + 1))
+}
+
+/// The same where several receivers share a stream: what a decoder has seen before has it look both ways.
+#[must_use]
+pub fn distinct_in_a_shared_stream(length: u64) -> u32 {
+    distinct(length) / 2
 }
 
 /// Fills a buffer with a message.
@@ -46,8 +73,6 @@ pub fn message(bytes: &[u8]) -> Vec<Run> {
 pub struct Decoder {
     /// What is known of each writer, by its number.
     writers: [Progress; WRITERS_MAX as usize + 1],
-    /// Who sent the byte before, where it was explained.
-    current: Option<u8>,
 }
 
 /// How far one writer's bytes were received.
@@ -83,90 +108,38 @@ impl Decoder {
         runs
     }
 
-    /// The run at the beginning of these bytes, of at least one byte.
+    /// The run at the beginning of these bytes, of at least one byte: the rest of the writer's last message, or the beginning of
+    /// another. Where several receivers share a stream both may fit at first; then it is the one that explains more bytes.
     fn next(&mut self, bytes: &[u8]) -> Run {
-        // The message that was being received goes on, if it can.
-        if let Some(writer) = self.current
-            && let Some(run) = self.resume(writer, bytes)
-        {
-            return run;
+        let writer = bytes[0] >> 4;
+        if writer == 0 {
+            return Run { from: 0, message: 0, offset: 0, length: 1 };
         }
-        let first = bytes[0];
-        if first >= 16 {
-            return self.start(first >> 4, bytes);
-        }
-        // A code: only a message that was left at a code's place explains it; the one it explains longest.
-        let best = (1..=WRITERS_MAX)
-            .filter_map(|writer| {
-                let progress = self.writers[usize::from(writer)];
-                (progress.seen && progress.offset % 8 == 7)
-                    .then(|| (matching(writer, progress.message, progress.offset, bytes), writer))
-            })
-            .filter(|(length, _)| *length > 0)
-            .max_by_key(|(length, writer)| (*length, std::cmp::Reverse(*writer)));
-        match best {
-            Some((_, writer)) => {
-                self.resume(writer, bytes).unwrap_or(Run { from: 0, message: 0, offset: 0, length: 1 })
-            }
-            None => {
-                self.current = None;
-                Run { from: 0, message: 0, offset: 0, length: 1 }
-            }
-        }
-    }
-
-    /// Goes on with the last message of a writer, where the bytes agree.
-    fn resume(&mut self, writer: u8, bytes: &[u8]) -> Option<Run> {
-        let progress = self.writers[usize::from(writer)];
-        if !progress.seen {
-            return None;
-        }
-        let Progress { message, offset, .. } = progress;
-        let length = self.extent(writer, message, offset, bytes);
-        // Two messages in a row never look alike: their numbers differ modulo 16, and codes are below all other bytes.
-        (length > 0).then(|| self.take(writer, message, offset, length))
-    }
-
-    /// How many bytes are this message's. A code at the end could be another writer's, whose message goes on with it: it
-    /// is, where that one explains the byte after it as well. (With a read that ends between the two nothing tells; a
-    /// message would have to be torn at such an offset, and systems tear at pages.)
-    fn extent(&self, writer: u8, message: u32, offset: u32, bytes: &[u8]) -> usize {
-        let length = matching(writer, message, offset, bytes);
-        if length == 0 || length == bytes.len() || bytes[length - 1] >= 16 {
-            return length;
-        }
-        let of_another = (1..=WRITERS_MAX).filter(|other| *other != writer).any(|other| {
-            let progress = self.writers[usize::from(other)];
-            progress.seen && matching(other, progress.message, progress.offset, &bytes[length - 1..]) > 1
-        });
-        length - usize::from(of_another)
-    }
-
-    /// Begins with a byte that names its writer: the rest of that writer's message, or the beginning of another.
-    fn start(&mut self, writer: u8, bytes: &[u8]) -> Run {
-        if let Some(run) = self.resume(writer, bytes) {
-            return run;
-        }
+        let last = self.writers[usize::from(writer)];
+        let resumed = if last.seen { matching(writer, last.message, last.offset, bytes) } else { 0 };
         let message = self.number(writer, bytes);
-        let length = self.extent(writer, message, 0, bytes).max(1);
-        self.take(writer, message, 0, length)
+        let started = matching(writer, message, 0, bytes);
+        if resumed > 0 && resumed >= started {
+            self.take(writer, last.message, last.offset, resumed)
+        } else {
+            // Bytes that begin no message are told by their writer alone.
+            self.take(writer, message, 0, started.max(1))
+        }
     }
 
-    /// The number of a message that begins here: told by its codes where they are there, else the nearest that fits.
+    /// The number of a message that begins here: told by its digits where they are there, else the nearest that fits.
     fn number(&self, writer: u8, bytes: &[u8]) -> u32 {
         let progress = self.writers[usize::from(writer)];
         let expected = if progress.seen { progress.message + 1 } else { 0 };
-        let mut number = u32::from(bytes[0] & 15);
-        let mut known = 16;
-        for block in 0..3_usize {
-            let place = block * 8 + 7;
-            let whole = bytes.get(place).filter(|code| {
-                **code < 16
-                    && bytes[..place].iter().enumerate().all(|(offset, byte)| offset % 8 == 7 || *byte == bytes[0])
-            });
-            let Some(code) = whole else { break };
-            number += u32::from(*code) * known;
-            known *= 16;
+        let mut number = u32::from(bytes[0] & 7);
+        let mut known = 8;
+        for block in bytes.chunks_exact(BLOCK as usize).take(DIGITS as usize) {
+            let [rest @ .., code] = block else { break };
+            if rest.iter().any(|byte| *byte != bytes[0]) || code >> 4 != writer || code & CODE == 0 {
+                break;
+            }
+            number += u32::from(code & 7) * known;
+            known *= 8;
         }
         // The nearest number to the expected one with these digits: up to half of what the digits tell below it.
         let base = expected.saturating_sub(known / 2);
@@ -177,7 +150,6 @@ impl Decoder {
     fn take(&mut self, writer: u8, message: u32, offset: u32, length: usize) -> Run {
         let length = u32::try_from(length).unwrap_or(u32::MAX);
         self.writers[usize::from(writer)] = Progress { seen: true, message, offset: offset + length };
-        self.current = Some(writer);
         Run { from: writer, message, offset, length }
     }
 }
@@ -193,7 +165,7 @@ fn continues(last: &Run, run: &Run) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{Decoder, byte, fill, message};
+    use super::{Decoder, byte, distinct, distinct_in_a_shared_stream, fill, message};
     use crate::wire::Run;
     use proptest::prelude::*;
 
@@ -259,13 +231,58 @@ mod tests {
         ) {
             let (first, second) = (encode(&[(1, left)]).0, encode(&[(2, right)]).0);
             let cut = cut.min(left - 1);
-            // One code alone at the end may be of either writer, see `Decoder::extent`.
-            prop_assume!(!(cut == left - 1 && cut % 8 == 7 && right % 8 == 7));
             let torn: Vec<u8> = [&first[..cut], &second[..], &first[cut..]].concat();
             let runs = decode(&torn, &[torn.len()]);
             let total = |from| runs.iter().filter(|run| run.from == from).map(|run| run.length as usize).sum::<usize>();
             prop_assert_eq!((total(1), total(2)), (left, right));
             prop_assert_eq!(runs.len(), 3);
+        }
+
+        #[test]
+        fn torn_messages_are_told_wherever_reads_end(
+            (left, right) in (8_usize..100, 8_usize..100),
+            (cut, other_cut) in (1_usize..100, 1_usize..100),
+            cuts in prop::collection::vec(1_usize..40, 1..8),
+        ) {
+            let (first, second) = (encode(&[(1, left)]).0, encode(&[(2, right)]).0);
+            let (cut, other_cut) = (cut.min(left - 1), other_cut.min(right - 1));
+            let torn: Vec<u8> = [&first[..cut], &second[..other_cut], &first[cut..], &second[other_cut..]].concat();
+            let part = |from, from_byte: usize, to: usize| Run {
+                from,
+                message: 0,
+                offset: u32::try_from(from_byte).unwrap(),
+                length: u32::try_from(to - from_byte).unwrap(),
+            };
+            let expected =
+                vec![part(1, 0, cut), part(2, 0, other_cut), part(1, cut, left), part(2, other_cut, right)];
+            prop_assert_eq!(decode(&torn, &cuts), expected);
+        }
+
+        #[test]
+        fn receivers_that_share_a_stream_tell_whole_messages(
+            numbers in prop::collection::vec(0_u32..distinct_in_a_shared_stream(32), 1..60),
+            size in 32_usize..200,
+        ) {
+            let mut bytes = vec![0; size * numbers.len()];
+            for (number, message) in numbers.iter().zip(bytes.chunks_exact_mut(size)) {
+                fill(5, *number, message);
+            }
+            let got: Vec<(u32, u32)> = decode(&bytes, &[size]).iter().map(|run| (run.message, run.offset)).collect();
+            let mut expected: Vec<(u32, u32)> = numbers.iter().map(|number| (*number, 0)).collect();
+            expected.dedup();
+            prop_assume!(expected.len() == numbers.len());
+            prop_assert_eq!(got, expected);
+        }
+
+        #[test]
+        fn as_many_messages_as_are_distinct_differ(length in 0_u64..40, one in any::<u32>(), other in any::<u32>()) {
+            let (one, other) = (one % distinct(length), other % distinct(length));
+            let bytes = |number| {
+                let mut buffer = vec![0; usize::try_from(length).unwrap()];
+                fill(1, number, &mut buffer);
+                buffer
+            };
+            prop_assert_eq!(bytes(one) == bytes(other), one == other);
         }
 
         #[test]
@@ -291,7 +308,7 @@ mod tests {
     #[test]
     fn codes_and_stamps_differ() {
         for offset in 0..64 {
-            let is_code = byte(15, 0xffff, offset) < 16;
+            let is_code = byte(15, 0o77777, offset) & 8 != 0;
             assert_eq!(is_code, offset % 8 == 7, "offset {offset}");
         }
     }
@@ -299,7 +316,7 @@ mod tests {
     #[test]
     fn a_message_of_a_queue_tells_its_number() {
         let mut buffer = [0; 32];
-        fill(2, 0xabcd, &mut buffer);
-        assert_eq!(message(&buffer), vec![Run { from: 2, message: 0xabcd, offset: 0, length: 32 }]);
+        fill(2, 0o71234, &mut buffer);
+        assert_eq!(message(&buffer), vec![Run { from: 2, message: 0o71234, offset: 0, length: 32 }]);
     }
 }

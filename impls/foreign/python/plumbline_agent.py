@@ -65,11 +65,11 @@ class Connection:
 
 def stamp(writer, message, size):
     """A message of so many stamped bytes."""
-    content = bytearray([writer << 4 | message & 15]) * size
-    digits = [message >> 4 & 15, message >> 8 & 15, message >> 12 & 15]
+    content = bytearray([writer << 4 | message & 7]) * size
     for offset in range(7, size, 8):
         block = offset // 8
-        content[offset] = digits[block] if block < 3 else block & 15
+        digit = message >> 3 * (block + 1) if block < 4 else block
+        content[offset] = writer << 4 | 8 | digit & 7
     return bytes(content)
 
 

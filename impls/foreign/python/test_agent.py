@@ -16,8 +16,8 @@ import plumbline_agent  # noqa: E402  pylint: disable=wrong-import-position
 
 class Stamps(unittest.TestCase):
     def test_the_examples_of_the_protocol(self):
-        self.assertEqual(plumbline_agent.stamp(2, 0, 16).hex(" "), "20 20 20 20 20 20 20 00 20 20 20 20 20 20 20 00")
-        self.assertEqual(plumbline_agent.stamp(2, 17, 9).hex(" "), "21 21 21 21 21 21 21 01 21")
+        self.assertEqual(plumbline_agent.stamp(2, 0, 16).hex(" "), "20 20 20 20 20 20 20 28 20 20 20 20 20 20 20 28")
+        self.assertEqual(plumbline_agent.stamp(2, 17, 9).hex(" "), "21 21 21 21 21 21 21 2a 21")
 
     def test_an_empty_message(self):
         self.assertEqual(plumbline_agent.stamp(1, 0, 0), b"")

@@ -24,6 +24,8 @@ pub(super) enum Said {
     Held,
     /// There was nothing that could have broken it.
     Nothing,
+    /// What was seen does not tell, and why.
+    Untold(String),
     /// It is broken.
     Broken(Break),
 }
@@ -48,14 +50,17 @@ pub(super) fn broken(
 
 /// What a history says of a claim.
 pub(super) fn judge(plan: &Plan, claim: &Claim<u64>, history: &History) -> Said {
-    let flow =
-        |on: &ClaimOn| plan.channel(&on.channel).map(|channel| Flow::of(plan, history, channel)).unwrap_or_default();
+    let of_messages = |on: &ClaimOn, judge: fn(&Plan, &Flow) -> Said| {
+        let Some(channel) = plan.channel(&on.channel) else { return Said::Nothing };
+        let flow = Flow::of(plan, history, channel);
+        flow.untold(plan, channel).map_or_else(|| judge(plan, &flow), Said::Untold)
+    };
     match claim {
-        Claim::Complete(on) => complete::judge(plan, &flow(on)),
-        Claim::ExactlyOnce(on) => exactly_once::judge(plan, &flow(on)),
-        Claim::InOrder(on) => in_order::judge(plan, &flow(on)),
-        Claim::Whole(on) => whole::judge(plan, &flow(on)),
-        Claim::ByPriority(on) => by_priority::judge(plan, &flow(on)),
+        Claim::Complete(on) => of_messages(on, complete::judge),
+        Claim::ExactlyOnce(on) => of_messages(on, exactly_once::judge),
+        Claim::InOrder(on) => of_messages(on, in_order::judge),
+        Claim::Whole(on) => of_messages(on, whole::judge),
+        Claim::ByPriority(on) => of_messages(on, by_priority::judge),
         Claim::Excludes(section) => excludes::judge(plan, section, history),
         Claim::Ends(endings) => ends::judge(plan, endings, history),
         Claim::Never(named) => results::never(plan, named, history),

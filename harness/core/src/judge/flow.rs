@@ -3,9 +3,11 @@
 use crate::{
     history::{Event, History},
     plan::{Plan, PlanAction, PlanStep},
-    wire::{Data, Outcome, Piece, Run},
+    stamp,
+    wire::{Data, HeldEnd, Outcome, Piece, Run},
 };
 use spec::{Ability, Operation, scenario::Span};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// One message that was sent, or may have been.
 #[derive(Clone, Debug)]
@@ -219,10 +221,74 @@ impl Flow {
         }
     }
 
+    /// Why stamps do not tell which message each is, where they do not: short messages of one sender look alike after a while.
+    pub(super) fn untold(&self, plan: &Plan, channel: usize) -> Option<String> {
+        if !plan.channels[channel].stamped {
+            return None;
+        }
+        let shared = self.is_stream && is_shared(plan, channel, &self.got);
+        if self.is_stream && !shared {
+            // One after another they are told by those before them.
+            return None;
+        }
+        if shared && let Some(why) = self.cut_by_receivers(plan, channel) {
+            return Some(why);
+        }
+        // How many messages each sent, and how much of the shortest a receiver has room for.
+        let room = self.got.iter().filter_map(|got| got.buffer).min().unwrap_or(u64::MAX);
+        let mut senders: BTreeMap<u8, (u32, u64)> = BTreeMap::new();
+        for sent in self.sent.iter().filter(|sent| sent.bytes > 0) {
+            let (count, shortest) = senders.entry(sent.from).or_insert((0, room));
+            (*count, *shortest) = ((*count).max(sent.message + 1), (*shortest).min(sent.bytes));
+        }
+        senders.into_iter().find_map(|(sender, (count, length))| {
+            let told = if shared { stamp::distinct_in_a_shared_stream(length) } else { stamp::distinct(length) };
+            let who = super::claim::sender_name(plan, sender);
+            let why = format!("{who} sent {count} messages, and of messages of {length} B no more than {told} look different: make them longer");
+            (count > told).then_some(why)
+        })
+    }
+
+    /// Why receivers that share a stream may get parts of messages, where they may.
+    fn cut_by_receivers(&self, plan: &Plan, channel: usize) -> Option<String> {
+        let size = self.sent.first().map_or(0, |sent| sent.bytes);
+        let fits = |buffer: u64| size > 0 && buffer.is_multiple_of(size);
+        let same = self.sent.iter().all(|sent| sent.bytes == size);
+        if same && size <= ATOMIC_LEAST && self.got.iter().all(|got| got.buffer.is_some_and(fits)) {
+            return None;
+        }
+        Some(format!(
+            "several processes read `{}`, and may get parts of messages: let all writes be of one size up to {ATOMIC_LEAST}, and the reads of a multiple of it",
+            plan.channels[channel].name
+        ))
+    }
+
     /// The message that a run is a part of.
     pub(super) fn find(&self, run: &Run) -> Option<&Sent> {
         self.sent.iter().find(|sent| sent.from == run.from && sent.message == run.message)
     }
+}
+
+/// What every system keeps together of one write to a pipe: POSIX `limits.h`, `_POSIX_PIPE_BUF`.
+const ATOMIC_LEAST: u64 = 512;
+
+/// Whether several processes receive at one end of a channel, or programs that one process ran one after another.
+fn is_shared(plan: &Plan, channel: usize, got: &[Got]) -> bool {
+    let end = |process: usize| {
+        let held = &plan.processes[process].holds;
+        held.iter().any(|(held, end)| *held == channel && *end == HeldEnd::Second)
+    };
+    let execs = |process: usize| {
+        let line = |line: &crate::plan::PlanLine| {
+            line.process == process && matches!(&line.action, PlanAction::Do { operation: Operation::Exec(_), .. })
+        };
+        plan.story.iter().any(line)
+    };
+    let mut receivers: [BTreeSet<usize>; 2] = Default::default();
+    for got in got {
+        receivers[usize::from(end(got.process))].insert(got.process);
+    }
+    receivers.iter().any(|receivers| receivers.len() > 1 || receivers.iter().any(|process| execs(*process)))
 }
 
 /// A call, for the messages it sent or brought.
@@ -268,5 +334,68 @@ fn got(process: usize, operation: &Operation<u64>, piece: &Piece, call: &Call) -
         began: call.began,
         ended: call.ended,
         event: call.event,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Flow;
+    use crate::{
+        Event, History, samples,
+        wire::{Data, Outcome, Piece, Received, Run},
+    };
+    use rstest::rstest;
+
+    /// All sends of one process, then all receives of the others in turn, each of one whole message.
+    fn untold(mechanism: &str, is: &str, messages: u32, size: u32, receivers: usize, buffer: u32) -> Option<String> {
+        let (send, receive) = if is == "stream" { ("write", "read") } else { ("send", "receive") };
+        let plan = samples::plan(&format!(
+            "mechanisms: [{mechanism}]
+channels: {{ line: {is} }}
+processes:
+  sender: [{{ repeat: {{ times: {messages}, steps: [{{ {send}: {{ size: {size} }} }}] }} }}]
+  receiver: {{ count: {receivers}, steps: [{{ repeat: {{ times: {messages}, steps: [{{ {receive}: {buffer} }}] }} }}] }}
+must: [complete]
+"
+        ));
+        let returned = |process: usize, step: u32, outcome: Outcome| {
+            let at = u64::from(step) * 10 + process as u64;
+            Event::Returned { process, step: step as usize, began: at, ended: at + 1, outcome }
+        };
+        let sends = (0..messages).map(|number| returned(0, number, Outcome::Count(size.into())));
+        let receives = (0..messages).map(|number| {
+            let run = Run { from: 1, message: number, offset: 0, length: size.min(buffer) };
+            let data = Data::Runs(vec![run]);
+            let piece = Piece { length: run.length.into(), data, priority: None, r#type: None, truncated: false };
+            let received = Received { pieces: vec![piece], ended: false, failed: None };
+            returned(1 + number as usize % receivers, number, Outcome::Received(received))
+        });
+        let history = History { run: 0, events: sends.chain(receives).collect() };
+        Flow::of(&plan, &history, 0).untold(&plan, 0)
+    }
+
+    #[rstest]
+    #[case::a_reader_counts("pipe", "stream", 60, 1, 1, 1, None)]
+    #[case::of_a_queue_few("posix_mq", "queue", 8, 1, 1, 64, None)]
+    #[case::of_a_queue_too_many("posix_mq", "queue", 9, 1, 1, 64, Some("messages of 1 B no more than 8"))]
+    #[case::of_a_queue_long("posix_mq", "queue", 60, 8, 2, 64, None)]
+    #[case::cut_by_the_buffer("unix_datagram", "queue", 60, 64, 1, 4, Some("messages of 4 B no more than 8"))]
+    #[case::readers_of_records("pipe", "stream", 60, 64, 2, 64, None)]
+    #[case::readers_of_several_records("pipe", "stream", 60, 64, 2, 128, None)]
+    #[case::readers_of_parts("pipe", "stream", 60, 64, 2, 32, Some("may get parts of messages"))]
+    #[case::readers_of_short_records("pipe", "stream", 60, 8, 2, 8, Some("messages of 8 B no more than 32"))]
+    #[case::readers_of_long_records("pipe", "stream", 8, 1024, 2, 1024, Some("may get parts of messages"))]
+    fn what_stamps_do_not_tell_is_not_judged(
+        #[case] mechanism: &str,
+        #[case] is: &str,
+        #[case] messages: u32,
+        #[case] size: u32,
+        #[case] receivers: usize,
+        #[case] buffer: u32,
+        #[case] expected: Option<&str>,
+    ) {
+        let why = untold(mechanism, is, messages, size, receivers, buffer);
+        assert_eq!(why.is_some(), expected.is_some(), "{why:?}");
+        assert!(why.unwrap_or_default().contains(expected.unwrap_or_default()));
     }
 }
