@@ -1,5 +1,6 @@
 //! The engines that run plans: one for stories, one for processes that run freely.
 
+mod deadline;
 mod free;
 mod placement;
 mod race;

@@ -31,6 +31,16 @@ pub(crate) enum Fault {
         /// Its words.
         message: String,
     },
+    /// The machine had no time for a scenario.
+    #[error(
+        "the machine kept it from running for {kept_ms} of {waited_ms} ms: let less run beside it, or raise PLUMBLINE_TIME_SCALE"
+    )]
+    Starved {
+        /// How long it was waited for.
+        waited_ms: u64,
+        /// How much of it nobody ran, who could have.
+        kept_ms: u64,
+    },
     /// A call of the harness failed.
     #[error("the harness cannot {what}: {error}")]
     Io {

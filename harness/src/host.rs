@@ -6,14 +6,25 @@
 mod linux;
 #[cfg(target_os = "linux")]
 pub(crate) use linux::{
-    Looker, children_of, descriptor_count, descriptors_of, id_within, processors, start_time, unlink_queue,
+    KernelLooker, Looker, children_of, descriptor_count, descriptors_of, id_within, own_delay_ns, processors,
+    start_time, unlink_queue,
 };
 #[cfg(not(target_os = "linux"))]
 mod other;
 #[cfg(not(target_os = "linux"))]
 pub(crate) use other::{
-    Looker, children_of, descriptor_count, descriptors_of, id_within, processors, start_time, unlink_queue,
+    KernelLooker, Looker, children_of, descriptor_count, descriptors_of, id_within, own_delay_ns, processors,
+    start_time, unlink_queue,
 };
+
+/// What the kernel has left to do that may wake a process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct KernelWork {
+    /// Whether one of its threads has work; `None` where that cannot be seen.
+    pub(crate) workers: Option<bool>,
+    /// Whether a timer of the network runs; `None` where that cannot be seen.
+    pub(crate) timers: Option<bool>,
+}
 
 /// What a process was seen doing.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -4,6 +4,7 @@ use crate::{
     clock,
     connection::Connection,
     fault::{Fault, StartError},
+    host::KernelLooker,
     isolation::{self, Isolation},
     lane_processes::Leader,
     leftovers::Ground,
@@ -103,6 +104,7 @@ pub(crate) struct Lane {
     pub(crate) files: PathBuf,
     pub(crate) prefix: String,
     pub(crate) ground: Ground,
+    pub(crate) kernel: KernelLooker,
     /// The number of the last run.
     pub(crate) run: u64,
     directory: PathBuf,
@@ -156,7 +158,9 @@ impl Lane {
         };
         let prefix = format!("{}{number}-", grounds.prefix);
         let ground = Ground::new(grounds.isolation, root.pid, &directory.join(QUEUES), &files, &prefix);
-        Ok(Self { helper, leader, listener, root, hello, files, prefix, ground, run: 0, directory })
+        let has_own_network = grounds.isolation != Isolation::Names;
+        let kernel = KernelLooker::new(has_own_network.then_some(root.pid));
+        Ok(Self { helper, leader, listener, root, hello, files, prefix, ground, kernel, run: 0, directory })
     }
 
     /// Ends the agent and everything in its world.

@@ -5,6 +5,7 @@
 
 use super::{
     Ran,
+    deadline::Deadline,
     placement::placement,
     release::{meeting_of, meetings},
     rest::{self, GRACE_SURPRISE_NS, Owes, Pause, Round},
@@ -27,7 +28,7 @@ use harness_core::{
     stamp::Decoder,
     wire::{Begin, Do, End, FromAgent, Go, Met, ProcessEnding, RefusalClass, Refused, Steps, ToAgent, capability},
 };
-use spec::{Operation, vocabulary::Feature};
+use spec::Operation;
 use std::collections::BTreeMap;
 
 /// Copies of every channel that one batch has open at most; each takes descriptors.
@@ -56,7 +57,6 @@ struct Race<'p> {
     progress: Vec<Progress>,
     /// The events of each run of this batch.
     runs: Vec<Vec<Event>>,
-    deadline: u64,
     /// When the steps were sent.
     started_at: u64,
     /// Who comes to each.
@@ -68,14 +68,14 @@ pub(super) fn run(grounds: &Grounds, lane: &mut Lane, plan: &Plan, listener: &mu
     let has = |capability: &str| lane.hello.capabilities.iter().any(|known| known == capability);
     let shared = has(capability::SHARED_MEETING);
     let mut copies_max = if has(capability::COPIES) && repeats(plan) { COPIES_MAX } else { 1 };
-    let deadline = clock::now() + grounds.config.scaled_ns(plan.within_ns);
+    let mut deadline = Deadline::new(grounds, plan);
     let environment = if shared { Environment::Spin } else { Environment::Messages };
     let release = Release { environment, offsets: Vec::new() };
     if plan.race {
         let pinned = plan.processes.len() <= grounds.processors.len();
         listener.note_race(RaceReport { pinned, ..RaceReport::default() });
     }
-    listener.limit_extension(deadline);
+    listener.limit_extension(deadline.at());
     let mut done = 0;
     while listener.goes_on(done) {
         let batch = copies_max.min(listener.wanted(done));
@@ -89,9 +89,9 @@ pub(super) fn run(grounds: &Grounds, lane: &mut Lane, plan: &Plan, listener: &mu
             }
             Opening::Refused(refused) => return Ok(Ran::Refused(refused)),
         };
-        let mut race = Race::new(plan, team, batch, deadline);
+        let mut race = Race::new(plan, team, batch);
         race.start(grounds, batch, shared)?;
-        let ended_early = race.watch(grounds, lane)?;
+        let ended_early = race.watch(grounds, lane, &mut deadline)?;
         let Race { team, runs, .. } = race;
         let leaked = team.close(grounds, lane)?;
         if !leaked.is_empty() {
@@ -128,7 +128,7 @@ fn repeats(plan: &Plan) -> bool {
 }
 
 impl<'p> Race<'p> {
-    fn new(plan: &'p Plan, team: Team, batch: u32, deadline: u64) -> Self {
+    fn new(plan: &'p Plan, team: Team, batch: u32) -> Self {
         let progress = plan
             .processes
             .iter()
@@ -139,7 +139,6 @@ impl<'p> Race<'p> {
             team,
             progress,
             runs: (0..batch).map(|_| Vec::new()).collect(),
-            deadline,
             started_at: clock::now(),
             meetings: meetings(plan),
         }
@@ -179,11 +178,11 @@ impl<'p> Race<'p> {
     }
 
     /// Listens until all are finished or ended. Returns whether it came to an untimely end.
-    fn watch(&mut self, grounds: &Grounds, lane: &mut Lane) -> Result<bool, Fault> {
+    fn watch(&mut self, grounds: &Grounds, lane: &mut Lane, deadline: &mut Deadline) -> Result<bool, Fault> {
         let mut pause = Pause::new();
         let mut before: Option<Vec<Option<Look>>> = None;
         let mut quiet_since = 0;
-        let grace = if self.plan.has(Feature::Deferred) { grounds.config.scaled_ns(GRACE_SURPRISE_NS) } else { 0 };
+        let grace = grounds.config.scaled_ns(GRACE_SURPRISE_NS);
         loop {
             let arrivals = if self.plan.race && self.plan.runs > 1 {
                 wait(&[], RACE_PACE_NS);
@@ -205,7 +204,7 @@ impl<'p> Race<'p> {
             {
                 return Ok(false);
             }
-            let overdue = clock::now() > self.deadline;
+            let overdue = deadline.is_over(&self.team.members)?;
             if heard && !overdue {
                 (before, pause) = (None, Pause::new());
                 continue;
@@ -216,7 +215,10 @@ impl<'p> Race<'p> {
             let round = if unreported { Round::Running } else { rest::look(&self.team.members, &owes, false)? };
             match round {
                 Round::Quiet(looks) if before.as_ref() == Some(&looks) => {
-                    if clock::now().saturating_sub(quiet_since) >= grace {
+                    let lasted = clock::now().saturating_sub(quiet_since);
+                    let is_done = rest::kernel_is_done(self.plan, lane, lasted, grace);
+                    let again = rest::look(&self.team.members, &owes, false)?;
+                    if is_done && matches!(again, Round::Quiet(again) if again == looks) {
                         let late = self.team.drain(lane)?;
                         if late.is_empty() {
                             rest::accuse(&self.team.members, &owes, &looks)?;

@@ -3,6 +3,7 @@
 
 use super::{
     Ran,
+    deadline::Deadline,
     placement::placement,
     release::{Decided, Schedule, meetings, racing_meetings},
     renewal::{never_waiting, renewal},
@@ -27,7 +28,7 @@ use harness_core::{
     stamp::Decoder,
     wire::{Do, End, FromAgent, Journal, Outcome, ProcessEnding, RefusalClass, Refused, Steps, ToAgent},
 };
-use spec::{Ability, Operation, vocabulary::Feature};
+use spec::{Ability, Operation};
 use std::collections::{HashMap, HashSet};
 
 /// Copies of every channel that are open at once at most; each takes descriptors.
@@ -74,7 +75,7 @@ struct Race<'r, 'p> {
     listener: &'r mut Listener<'p>,
     /// Which channels each process makes as new, where copies are used again.
     renewal: Option<Vec<Vec<String>>>,
-    deadline: u64,
+    deadline: Deadline,
     known: Known,
     report: RaceReport,
     /// How many runs were done.
@@ -118,8 +119,8 @@ pub(super) fn run<'p>(
     let renewal = renewal(plan);
     let report =
         RaceReport { pinned: roomy, shared_journal: true, renewed: renewal.is_some(), ..RaceReport::default() };
-    let deadline = clock::now() + grounds.config.scaled_ns(plan.within_ns);
-    listener.limit_extension(deadline);
+    let deadline = Deadline::new(grounds, plan);
+    listener.limit_extension(deadline.at());
     let mut race = Race { grounds, plan, listener, renewal, deadline, known: Known::default(), report, done: 0 };
     let mut copies_max = COPIES_MAX;
     while race.listener.goes_on(race.done) {
@@ -235,13 +236,12 @@ impl Race<'_, '_> {
 
     /// Waits until all are finished or ended. Returns what happened where it came to an untimely end.
     fn watch(
-        &self,
+        &mut self,
         lane: &mut Lane,
         team: &mut Team,
         progress: &mut [Progress],
         started_at: u64,
     ) -> Result<Option<Event>, Fault> {
-        let grace = if self.plan.has(Feature::Deferred) { self.grounds.config.scaled_ns(GRACE_SURPRISE_NS) } else { 0 };
         let mut pause = PACE_NS[0];
         loop {
             let arrivals = team.arrivals(lane, pause)?;
@@ -254,7 +254,7 @@ impl Race<'_, '_> {
             if team.members.iter().zip(progress.iter()).all(is_over) {
                 return Ok(None);
             }
-            if clock::now() > self.deadline {
+            if self.deadline.is_over(&team.members)? {
                 let (owes, _) = self.owes(lane, team, progress, started_at)?;
                 let waiting = waiting(&owes, &vec![None; owes.len()]);
                 return Ok(Some(Event::Overdue { at: clock::now(), waiting }));
@@ -263,7 +263,7 @@ impl Race<'_, '_> {
                 pause = PACE_NS[0];
                 continue;
             }
-            if let Some(stuck) = self.stuck(lane, team, progress, started_at, grace)? {
+            if let Some(stuck) = self.stuck(lane, team, progress, started_at)? {
                 return Ok(Some(stuck));
             }
             pause = (pause * 2).min(PACE_NS[1]);
@@ -277,7 +277,6 @@ impl Race<'_, '_> {
         team: &mut Team,
         progress: &mut [Progress],
         started_at: u64,
-        grace: u64,
     ) -> Result<Option<Event>, Fault> {
         // What each is in is not known yet; a first look is cheap, and mostly somebody runs.
         let unknown: Vec<Option<Owes>> = progress
@@ -292,8 +291,9 @@ impl Race<'_, '_> {
         if first != second {
             return Ok(None);
         }
-        if grace > 0 {
-            lane::wait(&[], grace);
+        let (rests_since, grace) = (clock::now(), self.grounds.config.scaled_ns(GRACE_SURPRISE_NS));
+        while !rest::kernel_is_done(self.plan, lane, clock::now().saturating_sub(rests_since), grace) {
+            lane::wait(&[], PACE_NS[0]);
         }
         let (owes, begun_later) = self.owes(lane, team, progress, started_at)?;
         let Some(third) = quiet(team, &owes)? else { return Ok(None) };

@@ -8,8 +8,12 @@
 use super::team::Member;
 use crate::{
     fault::Fault,
-    host::{Look, Standing},
+    host::{KernelWork, Look, Standing},
+    lane::Lane,
 };
+use harness_core::Plan;
+use spec::{Mechanism, vocabulary::Feature};
+use std::collections::BTreeSet;
 
 /// What a process owes, for one look at it.
 #[derive(Debug)]
@@ -90,13 +94,33 @@ pub(super) fn call_name(look: Option<&Look>) -> String {
     }
 }
 
-/// How long rest must last before it counts, where the network stack may still act: nanoseconds.
+/// How long rest must last before it counts, where the kernel may have left work to do and that cannot be seen: nanoseconds.
 ///
 /// Loopback delivery runs in the sender's context or, under load, in a kernel worker; delayed acknowledgements come after
 /// 40 ms. Where the wait is expected the short grace does; where it would be a finding the long one is kept.
 pub(super) const GRACE_EXPECTED_NS: u64 = 20_000_000;
 /// See [`GRACE_EXPECTED_NS`].
 pub(super) const GRACE_SURPRISE_NS: u64 = 80_000_000;
+
+/// How long a thread of the kernel that has work is waited for: nanoseconds. There may be work without end that is not ours.
+const WORKERS_NS: u64 = 1_000_000_000;
+
+/// Whether the kernel will wake nobody of itself, where a plan's mechanisms leave work to it. `grace_ns` is for how long rest has to
+/// last (it has lasted `lasted_ns`) where it cannot be seen whether there is any.
+pub(super) fn kernel_is_done(plan: &Plan, lane: &mut Lane, lasted_ns: u64, grace_ns: u64) -> bool {
+    if !plan.has(Feature::Deferred) {
+        return true;
+    }
+    // Timers that matter are of TCP alone, and its sockets stand in tables of the same names.
+    let of_tcp = |mechanism: &Mechanism| matches!(mechanism, Mechanism::Tcp | Mechanism::Tcp6);
+    let own = plan.channels.iter().map(|channel| channel.mechanism);
+    let tables: BTreeSet<&str> = own.chain([plan.mechanism]).filter(of_tcp).map(|mechanism| mechanism.name()).collect();
+    match lane.kernel.look(&Vec::from_iter(tables)) {
+        KernelWork { workers: Some(true), .. } if lasted_ns < WORKERS_NS => false,
+        KernelWork { workers: Some(false), timers: Some(false) } => true,
+        _ => lasted_ns >= grace_ns,
+    }
+}
 
 /// The pause between looks: short at first, since most calls return at once, longer the longer it takes.
 #[derive(Debug)]

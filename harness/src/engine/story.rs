@@ -2,6 +2,7 @@
 
 use super::{
     Ran,
+    deadline::Deadline,
     rest::{self, GRACE_EXPECTED_NS, GRACE_SURPRISE_NS, Owes, Pause, Round},
     team::{Arrival, Opening, Team, out_of_turn},
 };
@@ -47,7 +48,7 @@ struct Story<'p> {
     team: Team,
     pending: Vec<Option<Pending>>,
     events: Vec<Event>,
-    deadline: u64,
+    deadline: Deadline,
     /// Whether signals fly: then idle processes may be about to end or to stop, and are looked at as well.
     everybody: bool,
     /// Which processes were told to exit.
@@ -67,7 +68,7 @@ pub(super) fn run(grounds: &Grounds, lane: &mut Lane, plan: &Plan, listener: &mu
         team,
         pending: (0..processes).map(|_| None).collect(),
         events: Vec::new(),
-        deadline: clock::now() + grounds.config.scaled_ns(plan.within_ns),
+        deadline: Deadline::new(grounds, plan),
         everybody: operations(plan).any(sends_signals),
         told_to_exit: vec![false; processes],
     };
@@ -97,7 +98,7 @@ pub(super) fn run_every_order(
             team,
             pending: (0..processes).map(|_| None).collect(),
             events: Vec::new(),
-            deadline: clock::now() + grounds.config.scaled_ns(plan.within_ns),
+            deadline: Deadline::new(grounds, plan),
             everybody: operations(plan).any(sends_signals),
             told_to_exit: vec![false; processes],
         };
@@ -287,11 +288,14 @@ impl Story<'_> {
             let owes = self.owes(line);
             let round =
                 if unreported { Round::Running } else { rest::look(&self.team.members, &owes, self.everybody)? };
-            let overdue = clock::now() > self.deadline;
+            let overdue = self.deadline.is_over(&self.team.members)?;
             match round {
                 Round::Quiet(looks) if before.as_ref() == Some(&looks) => {
                     let lasted = clock::now().saturating_sub(quiet_since);
-                    if lasted >= self.grace_ns(grounds, line) && self.nothing_came(lane)? {
+                    if self.has_rested(grounds, lane, line, lasted)
+                        && self.still(&owes, &looks)?
+                        && self.nothing_came(lane)?
+                    {
                         rest::accuse(&self.team.members, &owes, &looks)?;
                         return Ok(Settled::Rest(call_names(&looks)));
                     }
@@ -317,14 +321,25 @@ impl Story<'_> {
         }
     }
 
-    /// How long rest has to last to count as proven.
-    fn grace_ns(&self, grounds: &Grounds, line: &PlanLine) -> u64 {
-        if !self.plan.has(Feature::Deferred) || self.pending.iter().all(Option::is_none) {
-            return 0;
+    /// Whether rest that has lasted so long is for good, unless somebody does something.
+    fn has_rested(&self, grounds: &Grounds, lane: &mut Lane, line: &PlanLine, lasted: u64) -> bool {
+        if self.pending.iter().all(Option::is_none) {
+            return true;
         }
         let surprise =
             self.pending.iter().flatten().any(|pending| !pending.proven) && !matches!(line.expect, Expect::Blocks(_));
-        grounds.config.scaled_ns(if surprise { GRACE_SURPRISE_NS } else { GRACE_EXPECTED_NS })
+        let grace = grounds.config.scaled_ns(if surprise { GRACE_SURPRISE_NS } else { GRACE_EXPECTED_NS });
+        rest::kernel_is_done(self.plan, lane, lasted, grace)
+    }
+
+    /// Whether all are still as they were when they were looked at, after the kernel was looked at as well: what it had left to do
+    /// may have been done just before.
+    fn still(&self, owes: &[Option<Owes>], looks: &[Option<Look>]) -> Result<bool, Fault> {
+        if !self.plan.has(Feature::Deferred) {
+            return Ok(true);
+        }
+        let round = rest::look(&self.team.members, owes, self.everybody)?;
+        Ok(matches!(round, Round::Quiet(again) if again == looks))
     }
 
     /// Hears what was said before the second round of looks; true where that was nothing.

@@ -1,5 +1,9 @@
 //! Linux: `/proc`. See proc(5): `/proc/pid/stat` (state), `/proc/pid/syscall`, `/proc/pid/schedstat`.
 
+mod kernel_work;
+
+pub(crate) use kernel_work::KernelLooker;
+
 use super::{Call, Look, Standing};
 use nix::{
     mqueue::mq_unlink,
@@ -45,7 +49,7 @@ impl Looker {
         let schedstat = read(self.schedstat.as_ref(), &mut small).unwrap_or_default();
         write!(fingerprint, "{state} {schedstat}").expect("a String takes all");
         let standing = match state {
-            'S' | 'D' => {
+            'S' => {
                 let mut small = [0_u8; 256];
                 match read(self.syscall.as_ref(), &mut small) {
                     Some(text) if goes_on_by_itself(text) => Standing::Running,
@@ -58,9 +62,19 @@ impl Looker {
             }
             'T' | 't' => Standing::Stopped,
             'Z' | 'X' | 'x' => Standing::Gone,
+            // A sleep that no signal ends (D) is the kernel's own affair, and over soon: no wait for another process is like that.
             _ => Standing::Running,
         };
         Look { standing, fingerprint }
+    }
+
+    /// Whether it runs, or waits for a processor, and for how long it ran so far, in nanoseconds. For what is gone, or cannot be
+    /// looked at: no, and 0.
+    pub(crate) fn run_time(&self) -> (bool, u64) {
+        let (mut stat, mut schedstat) = ([0; 1024], [0; 256]);
+        let state = read(self.stat.as_ref(), &mut stat).and_then(parse_stat);
+        let ran = read(self.schedstat.as_ref(), &mut schedstat).and_then(|text| field(text, 0));
+        (matches!(state, Some(('R', _))), ran.unwrap_or(0))
     }
 
     /// The same over all threads: the call told is that of the first thread that sleeps in something other than a futex.
@@ -74,7 +88,7 @@ impl Looker {
             let text = |name: &str| fs::read_to_string(path.join(name)).unwrap_or_default();
             let stat = text("stat");
             match parse_stat(&stat) {
-                Some(('S' | 'D', _)) => {}
+                Some(('S', _)) => {}
                 Some(('T' | 't', _)) => return Look { standing: Standing::Stopped, fingerprint: text("schedstat") },
                 _ => return running,
             }
@@ -95,6 +109,16 @@ impl Looker {
 fn read<'b>(file: Option<&File>, buffer: &'b mut [u8]) -> Option<&'b str> {
     let length = file?.read_at(buffer, 0).ok()?;
     std::str::from_utf8(&buffer[..length]).ok().filter(|text| !text.is_empty())
+}
+
+/// A number among others.
+fn field(text: &str, place: usize) -> Option<u64> {
+    text.split_ascii_whitespace().nth(place)?.parse().ok()
+}
+
+/// How long this thread has waited for a processor so far: nanoseconds.
+pub(crate) fn own_delay_ns() -> u64 {
+    fs::read_to_string("/proc/thread-self/schedstat").ok().and_then(|text| field(&text, 1)).unwrap_or(0)
 }
 
 /// The state letter and the number of threads; the name in parentheses may hold anything, so count from its end.
