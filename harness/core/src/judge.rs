@@ -308,7 +308,7 @@ fn model_finding(plan: &Plan, history: &History, violation: model::Violation) ->
         }
         _ => format!("{who} sleeps in it, though nobody else can go on"),
     };
-    Finding {
+    let mut finding = Finding {
         claim: MODEL.to_owned(),
         ..step_finding(
             if violation.slept { span } else { expect_span },
@@ -317,7 +317,11 @@ fn model_finding(plan: &Plan, history: &History, violation: model::Violation) ->
             got,
             vec![violation.event],
         )
+    };
+    if violation.follows {
+        finding.notes.push("after what was not allowed before, from the nearest state that is".to_owned());
     }
+    finding
 }
 
 /// That the models found nothing, and what they did not judge; nothing where there was nothing to judge.
