@@ -34,8 +34,7 @@ fn history(length: usize, priorities: u64) -> Vec<Passage> {
     let mut free = [0_u64; 8];
     let mut now = 1000;
     let mut passages: Vec<Passage> = Vec::new();
-    let mut waiting: std::collections::BTreeMap<(std::cmp::Reverse<u64>, usize), ()> =
-        std::collections::BTreeMap::new();
+    let mut waiting: BTreeMap<(std::cmp::Reverse<u64>, usize), ()> = BTreeMap::new();
     let mut stretch = |process: usize, now: u64| {
         let began = now.saturating_sub(numbers.below(100)).max(free[process] + 1);
         let ended = now.max(began) + numbers.below(100);
