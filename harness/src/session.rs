@@ -408,5 +408,6 @@ fn faulty(what: &str) -> Judgement {
         overlapped: 0,
         evidence: None,
         race: None,
+        story: None,
     }
 }
