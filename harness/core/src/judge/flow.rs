@@ -55,6 +55,8 @@ pub(super) struct Flow {
     pub(super) is_stream: bool,
     pub(super) sent: Vec<Sent>,
     pub(super) got: Vec<Got>,
+    /// Why more may have been received, or might have been yet, than the history tells.
+    pub(super) cut_short: Option<String>,
 }
 
 /// The operation and the channel of a step that events speak of.
@@ -116,6 +118,7 @@ impl Flow {
                 _ => {}
             }
         }
+        flow.cut_short = cut_short(plan, history, channel, &open);
         // A call that did not return may have done its work, or a part of it.
         for (process, open) in open.iter().enumerate() {
             let Some((event, step, at)) = open else { continue };
@@ -267,6 +270,37 @@ impl Flow {
     pub(super) fn find(&self, run: &Run) -> Option<&Sent> {
         self.sent.iter().find(|sent| sent.from == run.from && sent.message == run.message)
     }
+}
+
+/// Why a history does not tell all that was received on a channel, or ends before all could be. `open` are the calls that did not
+/// return: of each process the event of its beginning, its step, and when it began.
+fn cut_short(
+    plan: &Plan,
+    history: &History,
+    channel: usize,
+    open: &[Option<(usize, usize, u64)>],
+) -> Option<String> {
+    let has = |is: &dyn Fn(&Event) -> bool| history.events.iter().any(is);
+    let is_overdue = has(&|event| matches!(event, Event::Overdue { .. }));
+    let mut waits = false;
+    for (process, open) in open.iter().enumerate() {
+        let Some((_, step, _)) = open else { continue };
+        let until = match step_of(plan, process, *step) {
+            Some((Operation::Read(read), Some(on))) if on == channel => read.until.is_some(),
+            Some((Operation::Receive(receive), Some(on))) if on == channel => receive.until.is_some(),
+            _ => continue,
+        };
+        let died = has(&|event| matches!(event, Event::Ended { process: who, .. } if *who == process));
+        if until || died || is_overdue {
+            let who = &plan.processes[process].name;
+            return Some(format!("{who} did not come back from a call that receives, and what it took nobody knows"));
+        }
+        waits = true;
+    }
+    // Who sleeps in such a call to the end has shown that there is nothing more to be had.
+    let told = !plan.is_story() || has(&|event| matches!(event, Event::Line { line, .. } if *line == plan.story.len()));
+    let stopped = has(&|event| matches!(event, Event::Stuck { .. } | Event::Overdue { .. }));
+    (!waits && (stopped || !told)).then(|| "it came to an end before all could be received".to_owned())
 }
 
 /// What every system keeps together of one write to a pipe: POSIX `limits.h`, `_POSIX_PIPE_BUF`.

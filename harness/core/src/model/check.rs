@@ -3,6 +3,7 @@
 use super::trace::{Call, Mark, Trace};
 use crate::finding::Anomaly;
 use std::{
+    collections::BTreeSet,
     fmt::Debug,
     hash::{BuildHasherDefault, DefaultHasher, Hash},
 };
@@ -103,6 +104,8 @@ pub struct Check<'c, M: Model> {
     actions: &'c [Known<M::Action>],
     pending: Vec<Pending>,
     possible: Set<Possibility<M::State>>,
+    /// Calls that were asleep, as they may be, when everybody was at rest.
+    slept: BTreeSet<usize>,
     seen: usize,
 }
 
@@ -114,6 +117,7 @@ pub fn check<M: Model>(model: &M, trace: &Trace<'_>, actions: &[Known<M::Action>
         actions,
         pending: Vec::new(),
         possible: std::iter::once(Possibility { state: model.start(), done: Vec::new() }).collect(),
+        slept: BTreeSet::new(),
         seen: 0,
     };
     for mark in &trace.marks {
@@ -310,12 +314,19 @@ impl<M: Model> Check<'_, M> {
             let furthest = reached
                 .iter()
                 .max_by_key(|possibility| possibility.done.iter().map(|done| u64::from(*done)).sum::<u64>())?;
-            let call = awake(furthest)?;
-            let Call { process, step, .. } = self.trace.calls[call];
+            let index = awake(furthest)?;
+            let Call { process, step, .. } = self.trace.calls[index];
             let allowed = format!("it to return: {}", self.model.describe(&furthest.state));
-            return Some(Violation { anomaly: Anomaly::LostWakeUp, process, step, event, allowed, slept: true });
+            // Where a call sleeps that had no reason to from its beginning on, nobody has forgotten to wake it.
+            let anomaly = if self.trace.one_by_one && !self.slept.contains(&index) {
+                Anomaly::Blocked
+            } else {
+                Anomaly::LostWakeUp
+            };
+            return Some(Violation { anomaly, process, step, event, allowed, slept: true });
         }
         self.possible = resting;
+        self.slept.extend(asleep);
         None
     }
 
