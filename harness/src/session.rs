@@ -414,5 +414,6 @@ fn faulty(claim: &str, anomaly: Option<Anomaly>, what: String) -> Judgement {
         overlapped: 0,
         evidence: None,
         race: None,
+        story: None,
     }
 }

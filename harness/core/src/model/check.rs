@@ -11,8 +11,14 @@ use std::{
 /// A set whose order depends on nothing but its members: the same history gets the same words.
 type Set<T> = std::collections::HashSet<T, BuildHasherDefault<DefaultHasher>>;
 
-/// How many configurations are looked at, in one history of one channel, before the checker gives up and says so.
+/// How many possibilities are looked at for one mark of a history before the checker gives up and says so.
 const BUDGET: usize = 20_000;
+
+/// How many are looked at for a whole history.
+const BUDGET_WHOLE: usize = 2_000_000;
+
+/// How many violations of one history are told.
+const VIOLATIONS_MAX: usize = 4;
 
 /// What a call did, as far as its outcome tells.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,6 +45,12 @@ pub trait Model {
     /// Whether a call of a process may sleep in this state, having done its first `done` actions.
     fn may_sleep(&self, state: &Self::State, process: usize, call: &Call<'_>, done: usize) -> bool;
 
+    /// The states nearest to this one in which an action that was not allowed may have left it all the same, for the checking to go
+    /// on from; `None` where nothing can be told of what comes after.
+    fn nearest(&self, _state: &Self::State, _process: usize, _action: &Self::Action) -> Option<Self::State> {
+        None
+    }
+
     /// The states in which the death of a process may leave this one.
     fn dead(&self, state: &Self::State, _process: usize) -> Vec<Self::State> {
         vec![state.clone()]
@@ -56,8 +68,8 @@ pub trait Model {
 pub enum Said {
     /// It may be.
     Allowed,
-    /// It may not.
-    Violated(Violation),
+    /// It may not: the violations in their order. Those after the first were found from the nearest state that is allowed.
+    Violated(Vec<Violation>),
     /// It was not judged, and why.
     Undecided(String),
 }
@@ -77,6 +89,8 @@ pub struct Violation {
     pub allowed: String,
     /// Whether it slept, rather than returned.
     pub slept: bool,
+    /// Whether it comes after another one of the same history, and was found from the nearest state that is allowed.
+    pub follows: bool,
 }
 
 /// A call that has begun and not returned, or a process that may be dying.
@@ -106,7 +120,11 @@ pub struct Check<'c, M: Model> {
     possible: Set<Possibility<M::State>>,
     /// Calls that were asleep, as they may be, when everybody was at rest.
     slept: BTreeSet<usize>,
+    /// How many possibilities were looked at for this mark, and for all.
     seen: usize,
+    seen_before: usize,
+    /// Calls that sleep without a reason: told once.
+    told_of: Vec<usize>,
 }
 
 /// Judges a trace; `actions` are those of each of its calls.
@@ -119,16 +137,26 @@ pub fn check<M: Model>(model: &M, trace: &Trace<'_>, actions: &[Known<M::Action>
         possible: std::iter::once(Possibility { state: model.start(), done: Vec::new() }).collect(),
         slept: BTreeSet::new(),
         seen: 0,
+        seen_before: 0,
+        told_of: Vec::new(),
     };
+    let mut violations = Vec::new();
     for mark in &trace.marks {
-        if let Some(violation) = check.step(mark) {
-            return Said::Violated(violation);
+        let follows = !violations.is_empty();
+        violations.extend(check.step(mark).map(|violation| Violation { follows, ..violation }));
+        if violations.len() >= VIOLATIONS_MAX || check.possible.is_empty() {
+            break;
         }
-        if check.seen > BUDGET {
-            return Said::Undecided(format!("gave up after {BUDGET} possibilities"));
+        if check.seen > BUDGET || check.seen_before > BUDGET_WHOLE {
+            let looked_at = check.seen + check.seen_before;
+            return match violations.is_empty() {
+                true => Said::Undecided(format!("gave up after {looked_at} possibilities")),
+                false => Said::Violated(violations),
+            };
         }
+        check.seen_before += std::mem::take(&mut check.seen);
     }
-    Said::Allowed
+    if violations.is_empty() { Said::Allowed } else { Said::Violated(violations) }
 }
 
 impl<M: Model> Check<'_, M> {
@@ -264,12 +292,33 @@ impl<M: Model> Check<'_, M> {
         let before: Vec<Possibility<M::State>> =
             reached.iter().filter(|possibility| !self.is_done(possibility, place)).cloned().collect();
         reached.retain(|possibility| self.is_done(possibility, place));
-        if reached.is_empty() {
-            return Some(self.not_allowed(call, place, &before));
+        let violation = reached.is_empty().then(|| self.not_allowed(call, place, &before));
+        if violation.is_some() {
+            reached = self.nearest(call, place, before);
         }
         self.possible = reached;
-        self.remove(place);
-        None
+        if !self.possible.is_empty() {
+            self.remove(place);
+        }
+        violation
+    }
+
+    /// What is left of possibilities that do not allow a call that has returned: as if it had done what it told of all the same.
+    fn nearest(&self, call: usize, place: usize, before: Vec<Possibility<M::State>>) -> Set<Possibility<M::State>> {
+        let process = self.trace.calls[call].process;
+        let (Known::All(actions) | Known::Some(actions)) = &self.actions[call];
+        let furthest = before.iter().map(|possibility| possibility.done[place]).filter(|done| *done != FROZEN).max();
+        let at_furthest = before.into_iter().filter(|possibility| Some(possibility.done[place]) == furthest);
+        at_furthest
+            .filter_map(|mut possibility| {
+                for action in &actions[usize::from(possibility.done[place])..] {
+                    let allowed = self.model.apply(&possibility.state, process, action).into_iter().next();
+                    possibility.state = allowed.or_else(|| self.model.nearest(&possibility.state, process, action))?;
+                    possibility.done[place] += 1;
+                }
+                Some(possibility)
+            })
+            .collect()
     }
 
     fn not_allowed(&self, call: usize, place: usize, before: &[Possibility<M::State>]) -> Violation {
@@ -287,7 +336,7 @@ impl<M: Model> Check<'_, M> {
         });
         let (anomaly, allowed) =
             explained.unwrap_or_else(|| (Anomaly::Phantom, "nothing: its process was dead".to_owned()));
-        Violation { anomaly, process, step, event, allowed, slept: false }
+        Violation { anomaly, process, step, event, allowed, slept: false, follows: false }
     }
 
     fn at_rest(&mut self, event: usize, asleep: &[usize]) -> Option<Violation> {
@@ -296,7 +345,7 @@ impl<M: Model> Check<'_, M> {
             return None;
         }
         let awake = |possibility: &Possibility<M::State>| {
-            asleep.iter().copied().find(|call| {
+            asleep.iter().copied().filter(|call| !self.told_of.contains(call)).find(|call| {
                 let Some(place) = self.place_of(Pending::Call(*call)) else { return false };
                 let call = &self.trace.calls[*call];
                 let done = possibility.done[place];
@@ -323,7 +372,10 @@ impl<M: Model> Check<'_, M> {
             } else {
                 Anomaly::LostWakeUp
             };
-            return Some(Violation { anomaly, process, step, event, allowed, slept: true });
+            // From here on it may as well sleep.
+            self.told_of.push(index);
+            self.possible = reached;
+            return Some(Violation { anomaly, process, step, event, allowed, slept: true, follows: false });
         }
         self.possible = resting;
         self.slept.extend(asleep);
