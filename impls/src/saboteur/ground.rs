@@ -12,7 +12,7 @@ use nix::sys::socket::{AddressFamily, SockFlag, SockType, socketpair};
 use std::{
     os::fd::{AsRawFd as _, OwnedFd},
     rc::Rc,
-    sync::atomic::{AtomicU32, AtomicU64},
+    sync::atomic::AtomicU32,
 };
 
 /// Bytes of the page.
@@ -44,11 +44,6 @@ impl Ground {
     /// A word of four bytes: there are 512, two to a cache line's half.
     pub(super) fn word(&self, number: usize) -> &AtomicU32 {
         self.0.page.word(number * 8 % PAGE_BYTES).expect("it lies within the page, and is aligned")
-    }
-
-    /// A cell of eight bytes.
-    pub(super) fn cell(&self, number: usize) -> &AtomicU64 {
-        self.0.page.cell(number * 8 % PAGE_BYTES).expect("it lies within the page, and is aligned")
     }
 
     /// Sees to it that what a descriptor leads to stays open as long as any process of the run is there, as a descriptor does that is

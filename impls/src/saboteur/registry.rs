@@ -83,7 +83,7 @@ pub static SABOTEURS: &[Saboteur] = &[
         abilities: STREAM,
         mechanisms: &[],
         operations: &[],
-        what: "Writes the second half of the bytes before the first",
+        what: "Writes the second half of a short text before the first",
         anomalies: &[Anomaly::Reordered, Anomaly::Corrupted, Anomaly::WrongValue],
         shown_by: ShownBy::Quiet,
         faults: &[Fault::Holds(stream::turn)],

@@ -82,11 +82,17 @@ pub(super) fn double(object: Object, _: &Ground) -> Object {
     over::stream(object, EverySecond { second: Second::Doubled, writes: 0 })
 }
 
-/// Writes the second half of the bytes before the first.
+/// A text that is longer than that is not turned: what a reader takes for the beginning of a message should be one.
+const SHORT: usize = 32;
+
+/// Writes the second half of a short text before the first.
 struct Turn;
 
 impl StreamFault for Turn {
     fn write(&mut self, stream: &mut dyn Stream, bytes: &[u8], nonblocking: bool) -> Result<usize> {
+        if bytes.len() > SHORT {
+            return stream.write(bytes, nonblocking);
+        }
         let (first, second) = bytes.split_at(bytes.len() / 2);
         stream.write(&[second, first].concat(), nonblocking)
     }
@@ -121,7 +127,8 @@ impl StreamFault for Corrupt {
     fn read(&mut self, stream: &mut dyn Stream, buffer: &mut [u8], nonblocking: bool, peek: bool) -> Result<usize> {
         let length = stream.read(buffer, nonblocking, peek)?;
         if let Some(last) = buffer[..length].last_mut() {
-            *last ^= 1;
+            // Without the half that tells who wrote it.
+            *last &= 15;
         }
         Ok(length)
     }

@@ -223,8 +223,20 @@ impl Flow {
                     Run { from: sent.from, message: sent.message, offset: short(taken[index]), length: short(length) };
                 (run, Some(index))
             }
-            None => (Run { from: 0, message: 0, offset: 0, length: 1 }, None),
+            None => (self.again(bytes), None),
         }
+    }
+
+    /// The whole message that begins these bytes though all of it has come already; or a byte that nobody sent.
+    fn again(&self, bytes: &[u8]) -> Run {
+        let is_it = |sent: &&Sent| {
+            sent.text.as_ref().is_some_and(|text| text.len() as u64 == sent.bytes && bytes.starts_with(text.as_bytes()))
+        };
+        let longest = self.sent.iter().filter(|sent| sent.bytes > 0).filter(is_it).max_by_key(|sent| sent.bytes);
+        longest.map_or(Run { from: 0, message: 0, offset: 0, length: 1 }, |sent| {
+            let length = u32::try_from(sent.bytes).unwrap_or(u32::MAX);
+            Run { from: sent.from, message: sent.message, offset: 0, length }
+        })
     }
 
     /// Why stamps do not tell which message each is, where they do not: short messages of one sender look alike after a while.
@@ -277,12 +289,7 @@ impl Flow {
 
 /// Why a history does not tell all that was received on a channel, or ends before all could be. `open` are the calls that did not
 /// return: of each process the event of its beginning, its step, and when it began.
-fn cut_short(
-    plan: &Plan,
-    history: &History,
-    channel: usize,
-    open: &[Option<(usize, usize, u64)>],
-) -> Option<String> {
+fn cut_short(plan: &Plan, history: &History, channel: usize, open: &[Option<(usize, usize, u64)>]) -> Option<String> {
     let has = |is: &dyn Fn(&Event) -> bool| history.events.iter().any(is);
     let is_overdue = has(&|event| matches!(event, Event::Overdue { .. }));
     let mut waits = false;

@@ -29,6 +29,15 @@ pub enum Known<A> {
     Some(Vec<A>),
 }
 
+impl<A> Known<A> {
+    /// The actions.
+    #[must_use]
+    pub fn actions(&self) -> &[A] {
+        let (Self::All(actions) | Self::Some(actions)) = self;
+        actions
+    }
+}
+
 /// A pure state machine.
 pub trait Model {
     /// A state. Equal states are judged once.
@@ -228,7 +237,7 @@ impl<M: Model> Check<'_, M> {
         let (states, process) = match self.pending[place] {
             Pending::Call(call) => {
                 let process = self.trace.calls[call].process;
-                let (Known::All(actions) | Known::Some(actions)) = &self.actions[call];
+                let actions = self.actions[call].actions();
                 (self.model.apply(&possibility.state, process, &actions[usize::from(done)]), None)
             }
             Pending::Death(process) => (self.model.dead(&possibility.state, process), Some(process)),
@@ -306,7 +315,7 @@ impl<M: Model> Check<'_, M> {
     /// What is left of possibilities that do not allow a call that has returned: as if it had done what it told of all the same.
     fn nearest(&self, call: usize, place: usize, before: Vec<Possibility<M::State>>) -> Set<Possibility<M::State>> {
         let process = self.trace.calls[call].process;
-        let (Known::All(actions) | Known::Some(actions)) = &self.actions[call];
+        let actions = self.actions[call].actions();
         let furthest = before.iter().map(|possibility| possibility.done[place]).filter(|done| *done != FROZEN).max();
         let at_furthest = before.into_iter().filter(|possibility| Some(possibility.done[place]) == furthest);
         at_furthest
@@ -325,7 +334,7 @@ impl<M: Model> Check<'_, M> {
         let Call { process, step, event, .. } = self.trace.calls[call];
         // The action that no possibility got over: the furthest that any came to.
         let furthest = before.iter().map(|possibility| possibility.done[place]).filter(|done| *done != FROZEN).max();
-        let (Known::All(actions) | Known::Some(actions)) = &self.actions[call];
+        let actions = self.actions[call].actions();
         let explained = furthest.and_then(|done| {
             let states: Vec<M::State> = before
                 .iter()

@@ -198,8 +198,7 @@ fn passages(model: &Queue, trace: &Trace<'_>, actions: &[Known<Action>]) -> Opti
     let (sends, receives) = (vec![None; messages], vec![None; messages]);
     let mut passages = Passages { sends, receives, selectors: Vec::new(), empty: Vec::new() };
     for (call, known) in actions.iter().enumerate() {
-        let (Known::All(known) | Known::Some(known)) = known;
-        match (known.as_slice(), trace.calls[call].outcome.is_some()) {
+        match (known.actions(), trace.calls[call].outcome.is_some()) {
             ([], _) => {}
             ([Action::Put(message)], _) => passages.sends[*message] = Some(call),
             ([Action::Take { any_of, selector, peek: false, .. }], true) if any_of.len() == 1 => {

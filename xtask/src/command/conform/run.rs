@@ -31,8 +31,8 @@ pub struct Settings {
     pub until_failure: bool,
     /// How often races run, where it is not as often as they say.
     pub runs: Option<u32>,
-    /// How many times as often races run as they say.
-    pub times: u32,
+    /// How often races run at least.
+    pub runs_at_least: u32,
     /// Whether the controls of races are run, and races go on where what they came to would be vacuous.
     pub controls: bool,
     /// What all bounds of time are multiplied by.
@@ -58,7 +58,7 @@ impl Settings {
             release: None,
             until_failure: false,
             runs: None,
-            times: 1,
+            runs_at_least: 1,
             controls: true,
             time_scale: 1.0,
             fail_fast: false,
@@ -223,7 +223,8 @@ impl Runner {
         let control = expand::control_plan(selected.scenario, selected.name.mechanism, host).transpose()?;
         let mut control = control.filter(|_| self.settings.controls);
         if plan.race {
-            multiply(&mut plan, self.settings.times);
+            let times = self.settings.runs_at_least.div_ceil(plan.runs.max(1));
+            multiply(&mut plan, times.max(1));
         }
         if let Some(runs) = self.settings.runs {
             for plan in std::iter::once(&mut plan).chain(&mut control).filter(|plan| plan.race) {

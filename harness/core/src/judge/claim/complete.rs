@@ -8,7 +8,8 @@ pub(super) fn judge(plan: &Plan, flow: &Flow) -> Said {
     if let Some(why) = &flow.cut_short {
         return Said::Untold(why.clone());
     }
-    let unknown: u64 = flow.got.iter().flat_map(|got| &got.runs).filter(|run| run.from == 0).map(|run| u64::from(run.length)).sum();
+    let unknown: u64 =
+        flow.got.iter().flat_map(|got| &got.runs).filter(|run| run.from == 0).map(|run| u64::from(run.length)).sum();
     let mut received: HashMap<(u8, u32), u64> = HashMap::new();
     for run in flow.got.iter().flat_map(|got| &got.runs) {
         *received.entry((run.from, run.message)).or_default() += u64::from(run.length);
