@@ -54,6 +54,8 @@ pub struct Saboteur {
     pub anomalies: &'static [Anomaly],
     /// Which scenarios show it.
     pub shown_by: ShownBy,
+    /// Whether after its fault the agent may refuse a call whose effect would be undefined.
+    pub refuses: bool,
     /// Where it is planted.
     pub(crate) faults: &'static [Fault],
 }
@@ -103,6 +105,7 @@ impl Saboteur {
             what: self.what.to_owned(),
             anomalies: self.anomalies.to_vec(),
             shown_by: self.shown_by,
+            refuses: self.refuses,
             caught_as: if leaves { Verdict::Faulty } else { Verdict::Broken },
         }
     }

@@ -1,4 +1,9 @@
 //! The matrix of saboteurs and properties: what each planted fault was called where, and whether each was found out.
+//!
+//! A fault goes by the names of the findings where it first showed. Among them has to be, somewhere, what the saboteur is; and what they
+//! conclude became of something (`lost`, `torn`) has to be in the saboteur's list in every instance. That a call gave another value or waited
+//! too long is seen, not concluded, and may come of any fault. So may whatever goes wrong later in the same history: it is told in JSON
+//! Lines, and not judged.
 
 use crate::{
     instance_id,
@@ -6,7 +11,7 @@ use crate::{
 };
 use harness_core::{
     InstanceReport, Verdict,
-    finding::Anomaly,
+    finding::{Anomaly, Finding},
     sabotage::{Saboteur, ShownBy},
 };
 use serde_json::json;
@@ -22,8 +27,13 @@ pub struct Shown {
     pub scenario: String,
     /// Its verdict.
     pub verdict: Verdict,
-    /// What the findings that gate called it.
+    /// What the findings that gate called it where it first showed. What goes wrong after that may be its consequence, as a deadlock
+    /// is of a lost message.
     pub anomalies: BTreeSet<Anomaly>,
+    /// What else they named, later in the history.
+    pub later: BTreeSet<Anomaly>,
+    /// How long it took: nanoseconds.
+    pub duration_ns: u64,
     /// The command that shows it again.
     pub repeat: String,
 }
@@ -36,11 +46,20 @@ impl Shown {
         let gating = findings
             .filter(|finding| finding.verdict == Verdict::Faulty || finding.grade == Grade::Must)
             .filter(|finding| finding.verdict >= Verdict::Broken);
+        let named: Vec<(usize, Anomaly)> =
+            gating.filter_map(|finding| finding.anomaly.map(|anomaly| (shows_at(finding), anomaly))).collect();
+        let first = named.iter().map(|(at, _)| *at).min();
+        let (anomalies, later): (Vec<_>, Vec<_>) = named.into_iter().partition(|(at, _)| Some(*at) == first);
+        let anomalies: BTreeSet<Anomaly> = anomalies.into_iter().map(|(_, anomaly)| anomaly).collect();
+        let later =
+            later.into_iter().map(|(_, anomaly)| anomaly).filter(|anomaly| !anomalies.contains(anomaly)).collect();
         Self {
             id: report.id.clone(),
             scenario: report.scenario.clone(),
             verdict: report.verdict,
-            anomalies: gating.filter_map(|finding| finding.anomaly).collect(),
+            anomalies,
+            later,
+            duration_ns: report.duration_ns,
             repeat: report.repeat.clone(),
         }
     }
@@ -48,6 +67,16 @@ impl Shown {
     fn property(&self) -> &str {
         instance_id::parts(&self.id).property
     }
+}
+
+/// The event from which on a finding could be made: the last of those that show it. What no event shows, a deadlock or a process that
+/// ended otherwise than it should, shows at the end.
+fn shows_at(finding: &Finding) -> usize {
+    // What never came is known to be missing only at the end.
+    if finding.claim == "complete" {
+        return usize::MAX;
+    }
+    finding.events.iter().copied().max().unwrap_or(usize::MAX)
 }
 
 /// One saboteur, and what its scenarios showed.
@@ -116,10 +145,15 @@ impl Attempt {
         }
         for (place, shown) in self.shown.iter().enumerate() {
             if shown.verdict == Verdict::Faulty && self.saboteur.caught_as != Verdict::Faulty {
-                wrong.push(Wrong::Faulty { place });
+                if !self.saboteur.refuses {
+                    wrong.push(Wrong::Faulty { place });
+                }
                 continue;
             }
-            let strange = shown.anomalies.iter().filter(|anomaly| !self.saboteur.anomalies.contains(anomaly));
+            let strange = shown
+                .anomalies
+                .iter()
+                .filter(|anomaly| anomaly.is_conclusion() && !self.saboteur.anomalies.contains(anomaly));
             wrong.extend(strange.map(|anomaly| Wrong::Misnamed { place, anomaly: *anomaly }));
         }
         wrong
@@ -343,9 +377,13 @@ fn object(attempt: &Attempt) -> serde_json::Value {
         .into_iter()
         .map(|(property, cell)| (property, cell.into_iter().map(|(anomaly, times)| (anomaly.name(), times)).collect()))
         .collect();
-    let caught: Vec<serde_json::Value> =
-        attempt.caught().map(|shown| json!({ "id": shown.id, "anomalies": shown.anomalies })).collect();
+    let caught: Vec<serde_json::Value> = attempt
+        .caught()
+        .map(|shown| json!({ "id": shown.id, "anomalies": shown.anomalies, "later": shown.later }))
+        .collect();
+    let slowest = attempt.shown.iter().max_by_key(|shown| shown.duration_ns);
     json!({
+        "slowest": slowest.map(|shown| json!({ "id": shown.id, "duration_ns": shown.duration_ns })),
         "saboteur": attempt.saboteur.name,
         "abilities": attempt.saboteur.abilities,
         "what": attempt.saboteur.what,
@@ -409,5 +447,163 @@ fn word(anomaly: Anomaly) -> &'static str {
         Anomaly::WrongEnding => "end",
         Anomaly::Overdue => "late",
         Anomaly::Leaked => "leak",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Attempt, Sabotage, Shown, Wrong};
+    use crate::style::Color;
+    use harness_core::{
+        Finding, Judgement, Verdict,
+        finding::Anomaly,
+        sabotage::{Saboteur, ShownBy},
+    };
+    use rstest::rstest;
+    use spec::{Ability, scenario::Grade};
+    use std::collections::{BTreeMap, BTreeSet};
+
+    fn saboteur() -> Saboteur {
+        Saboteur {
+            name: "lost-messages".to_owned(),
+            abilities: vec![Ability::Queue],
+            mechanisms: Vec::new(),
+            operations: Vec::new(),
+            what: "Loses a message".to_owned(),
+            anomalies: vec![Anomaly::Lost, Anomaly::Truncated],
+            shown_by: ShownBy::Quiet,
+            refuses: false,
+            caught_as: Verdict::Broken,
+        }
+    }
+
+    fn shown(scenario: &str, verdict: Verdict, anomalies: &[Anomaly]) -> Shown {
+        Shown {
+            id: format!("{scenario}[posix_mq]"),
+            scenario: scenario.to_owned(),
+            verdict,
+            anomalies: anomalies.iter().copied().collect(),
+            later: BTreeSet::new(),
+            duration_ns: 1,
+            repeat: format!("cargo xtask conform '{scenario}[posix_mq]'"),
+        }
+    }
+
+    fn attempt(shown: Vec<Shown>) -> Attempt {
+        Attempt { saboteur: saboteur(), shown, duration_ns: 1 }
+    }
+
+    fn finding(claim: &str, grade: Grade, anomaly: Anomaly, events: &[usize]) -> Finding {
+        Finding {
+            claim: claim.to_owned(),
+            grade,
+            verdict: Verdict::Broken,
+            span: None,
+            expected: String::new(),
+            got: String::new(),
+            anomaly: Some(anomaly),
+            events: events.to_vec(),
+            notes: Vec::new(),
+        }
+    }
+
+    #[rstest]
+    #[case::nothing_found_it(Verdict::Held, &[], &[Wrong::Survived])]
+    #[case::named(Verdict::Broken, &[Anomaly::Lost], &[])]
+    #[case::how_a_call_differed_is_no_misnomer(Verdict::Broken, &[Anomaly::Lost, Anomaly::WrongValue], &[])]
+    #[case::only_a_consequence(Verdict::Broken, &[Anomaly::Truncated], &[Wrong::Unnamed])]
+    #[case::only_how_a_call_differed(Verdict::Broken, &[Anomaly::WrongValue], &[Wrong::Unnamed])]
+    #[case::something_else(
+        Verdict::Broken,
+        &[Anomaly::Lost, Anomaly::Merged],
+        &[Wrong::Misnamed { place: 0, anomaly: Anomaly::Merged }],
+    )]
+    #[case::not_said_what(Verdict::Broken, &[], &[Wrong::Survived])]
+    #[case::the_agent_is_blamed(Verdict::Faulty, &[], &[Wrong::Survived])]
+    fn what_is_wrong_with_an_attempt(
+        #[case] verdict: Verdict,
+        #[case] anomalies: &[Anomaly],
+        #[case] expected: &[Wrong],
+    ) {
+        assert_eq!(attempt(vec![shown("ordering/one", verdict, anomalies)]).wrong(), expected);
+    }
+
+    #[test]
+    fn who_is_blamed_beside_is_wrong_but_for_refusals() {
+        let shown = vec![
+            shown("ordering/one", Verdict::Broken, &[Anomaly::Lost]),
+            shown("ordering/two", Verdict::Faulty, &[]),
+        ];
+        let mut attempt = attempt(shown);
+        assert_eq!(attempt.wrong(), [Wrong::Faulty { place: 1 }]);
+        attempt.saboteur.refuses = true;
+        assert_eq!(attempt.wrong(), []);
+        attempt.shown.remove(0);
+        assert_eq!(attempt.wrong(), [Wrong::Survived]);
+    }
+
+    #[test]
+    fn what_shows_first_is_the_name_and_what_shows_later_follows() {
+        let findings = vec![
+            finding("complete", Grade::Must, Anomaly::Lost, &[1]),
+            finding("step", Grade::Must, Anomaly::WrongValue, &[4]),
+            finding("model", Grade::Must, Anomaly::Duplicated, &[0, 4]),
+            finding("model", Grade::Must, Anomaly::Phantom, &[2, 6]),
+            finding("in_order", Grade::Should, Anomaly::Reordered, &[2]),
+            finding("deadlock", Grade::Must, Anomaly::Deadlock, &[]),
+        ];
+        let judgement = Judgement {
+            verdict: Verdict::Broken,
+            findings,
+            recorded: BTreeMap::new(),
+            outcomes: Vec::new(),
+            runs: 1,
+            overlapped: 0,
+            evidence: None,
+            race: None,
+            story: None,
+        };
+        let mut report = crate::samples::broken_story();
+        report.judgement = Some(judgement);
+        let shown = Shown::of(&report);
+        let named = |anomalies: &BTreeSet<Anomaly>| anomalies.iter().copied().collect::<Vec<_>>();
+        assert_eq!(named(&shown.anomalies), [Anomaly::Duplicated, Anomaly::WrongValue]);
+        assert_eq!(named(&shown.later), [Anomaly::Lost, Anomaly::Phantom, Anomaly::Deadlock]);
+    }
+
+    fn ids(ids: &[&str]) -> BTreeSet<String> {
+        ids.iter().map(|id| (*id).to_owned()).collect()
+    }
+
+    #[rstest]
+    #[case::all_broken(&["ordering/one"], &[], true)]
+    #[case::one_unbroken(&["ordering/one", "ordering/two"], &[], false)]
+    #[case::excepted(&["ordering/one", "ordering/two"], &["ordering/two"], true)]
+    #[case::an_exception_that_is_none(&["ordering/one"], &["ordering/one"], false)]
+    #[case::what_cannot_run_here_is_not_asked(&["ordering/one", "ordering/three"], &[], true)]
+    fn every_scenario_has_to_be_broken(#[case] must: &[&str], #[case] exceptions: &[&str], #[case] is_complete: bool) {
+        let shown = vec![
+            shown("ordering/one", Verdict::Broken, &[Anomaly::Lost]),
+            shown("ordering/two", Verdict::Held, &[]),
+            shown("ordering/three", Verdict::Skipped, &[]),
+        ];
+        let sabotage = Sabotage::of_all(vec![attempt(shown)], &ids(must), &ids(exceptions));
+        assert_eq!(sabotage.is_complete(), is_complete, "{}", sabotage.terminal(Color::Never));
+    }
+
+    #[test]
+    fn the_matrix_names_what_was_found_and_complains_of_the_rest() {
+        let good = attempt(vec![
+            shown("ordering/one", Verdict::Broken, &[Anomaly::Lost]),
+            shown("races/two", Verdict::Broken, &[Anomaly::WrongValue]),
+            shown("limits/three", Verdict::Held, &[]),
+        ]);
+        let mut bad = attempt(vec![shown("ordering/one", Verdict::Held, &[])]);
+        bad.saboteur.name = "merged-messages".to_owned();
+        bad.saboteur.what = "Merges messages".to_owned();
+        let sabotage = Sabotage::of_all(vec![good, bad], &ids(&["ordering/one", "limits/three"]), &BTreeSet::new());
+        insta::assert_snapshot!("terminal", sabotage.terminal(Color::Never));
+        insta::assert_snapshot!("markdown", sabotage.markdown());
+        insta::assert_snapshot!("jsonl", sabotage.jsonl());
     }
 }

@@ -24,6 +24,10 @@ pub struct Saboteur {
     pub anomalies: Vec<Anomaly>,
     /// Which scenarios show it.
     pub shown_by: ShownBy,
+    /// Whether after its fault the agent may refuse a call whose effect would be undefined, as unlocking what is not locked: it is asked
+    /// for one by a story that goes on, and the instance ends as faulty. It has to be found out by others.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub refuses: bool,
     /// How it is found out: broken, or faulty where it breaks a promise of agents rather than one of a mechanism.
     pub caught_as: Verdict,
 }

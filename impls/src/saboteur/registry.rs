@@ -46,6 +46,7 @@ pub static SABOTEURS: &[Saboteur] = &[
         what: "Makes one write as two, between which others may write",
         anomalies: &[Anomaly::Torn, Anomaly::Reordered],
         shown_by: ShownBy::Races,
+        refuses: false,
         faults: &[Fault::Holds(stream::split)],
     },
     Saboteur {
@@ -56,6 +57,7 @@ pub static SABOTEURS: &[Saboteur] = &[
         what: "Makes a write of exactly PIPE_BUF bytes, and no other, as two",
         anomalies: &[Anomaly::Torn],
         shown_by: ShownBy::Races,
+        refuses: false,
         faults: &[Fault::Holds(stream::split_at_pipe_buf)],
     },
     Saboteur {
@@ -66,6 +68,7 @@ pub static SABOTEURS: &[Saboteur] = &[
         what: "Forgets every second write of a process, and says that it was made",
         anomalies: &[Anomaly::Lost, Anomaly::Blocked, Anomaly::WrongValue],
         shown_by: ShownBy::Quiet,
+        refuses: false,
         faults: &[Fault::Holds(stream::lose)],
     },
     Saboteur {
@@ -74,8 +77,9 @@ pub static SABOTEURS: &[Saboteur] = &[
         mechanisms: &[],
         operations: &[],
         what: "Makes every second write of a process twice",
-        anomalies: &[Anomaly::Duplicated, Anomaly::WrongValue],
-        shown_by: ShownBy::Quiet,
+        anomalies: &[Anomaly::Duplicated, Anomaly::WrongValue, Anomaly::Reordered],
+        shown_by: ShownBy::All,
+        refuses: false,
         faults: &[Fault::Holds(stream::double)],
     },
     Saboteur {
@@ -84,8 +88,9 @@ pub static SABOTEURS: &[Saboteur] = &[
         mechanisms: &[],
         operations: &[],
         what: "Writes the second half of a short text before the first",
-        anomalies: &[Anomaly::Reordered, Anomaly::Corrupted, Anomaly::WrongValue],
+        anomalies: &[Anomaly::Reordered, Anomaly::Corrupted, Anomaly::WrongValue, Anomaly::Lost],
         shown_by: ShownBy::Quiet,
+        refuses: false,
         faults: &[Fault::Holds(stream::turn)],
     },
     Saboteur {
@@ -94,8 +99,9 @@ pub static SABOTEURS: &[Saboteur] = &[
         mechanisms: &[],
         operations: &[],
         what: "Leaves out the last byte of each write in silence",
-        anomalies: &[Anomaly::Truncated, Anomaly::Lost, Anomaly::WrongValue],
+        anomalies: &[Anomaly::Truncated, Anomaly::Lost, Anomaly::WrongValue, Anomaly::Reordered],
         shown_by: ShownBy::Quiet,
+        refuses: false,
         faults: &[Fault::Holds(stream::truncate)],
     },
     Saboteur {
@@ -106,6 +112,7 @@ pub static SABOTEURS: &[Saboteur] = &[
         what: "Gives another byte than was written, the last of each read",
         anomalies: &[Anomaly::Corrupted, Anomaly::WrongValue],
         shown_by: ShownBy::Quiet,
+        refuses: false,
         faults: &[Fault::Holds(stream::corrupt)],
     },
     Saboteur {
@@ -114,8 +121,9 @@ pub static SABOTEURS: &[Saboteur] = &[
         mechanisms: &[Mechanism::Pipe, Mechanism::Fifo],
         operations: &[],
         what: "Writes what there is room for, drops the rest, and says that all was written",
-        anomalies: &[Anomaly::Lost],
+        anomalies: &[Anomaly::Lost, Anomaly::Truncated],
         shown_by: ShownBy::Quiet,
+        refuses: false,
         faults: &[Fault::Holds(stream::drop_what_finds_no_room)],
     },
     Saboteur {
@@ -124,8 +132,9 @@ pub static SABOTEURS: &[Saboteur] = &[
         mechanisms: &[],
         operations: &[],
         what: "Takes a stream in which nothing is for one that has ended",
-        anomalies: &[Anomaly::DidNotBlock, Anomaly::WrongValue],
+        anomalies: &[Anomaly::DidNotBlock, Anomaly::WrongValue, Anomaly::Lost],
         shown_by: ShownBy::Quiet,
+        refuses: false,
         faults: &[Fault::Holds(stream::end_early)],
     },
     Saboteur {
@@ -136,6 +145,7 @@ pub static SABOTEURS: &[Saboteur] = &[
         what: "Has each reader keep the end to write to open as well, so that the end never comes",
         anomalies: &[Anomaly::Blocked, Anomaly::LostWakeUp],
         shown_by: ShownBy::Quiet,
+        refuses: false,
         faults: &[Fault::Keeps(stream::readers_keep_both)],
     },
     Saboteur {
@@ -146,6 +156,7 @@ pub static SABOTEURS: &[Saboteur] = &[
         what: "Has each writer keep the end to read from open as well, so that no pipe is ever broken",
         anomalies: &[Anomaly::WrongEnding, Anomaly::WrongError, Anomaly::LostWakeUp],
         shown_by: ShownBy::Quiet,
+        refuses: false,
         faults: &[Fault::Keeps(stream::writers_keep_both)],
     },
     Saboteur {
@@ -156,6 +167,7 @@ pub static SABOTEURS: &[Saboteur] = &[
         what: "Takes a write that nobody will read for one that was made, without SIGPIPE and without EPIPE",
         anomalies: &[Anomaly::WrongError, Anomaly::WrongEnding],
         shown_by: ShownBy::Quiet,
+        refuses: false,
         faults: &[Fault::Holds(stream::swallow_broken_pipe)],
     },
     Saboteur {
@@ -166,6 +178,7 @@ pub static SABOTEURS: &[Saboteur] = &[
         what: "Reads on until the buffer is full",
         anomalies: &[Anomaly::Blocked],
         shown_by: ShownBy::Quiet,
+        refuses: false,
         faults: &[Fault::Holds(stream::insist)],
     },
     // Queues.
@@ -177,6 +190,7 @@ pub static SABOTEURS: &[Saboteur] = &[
         what: "Forgets every second message of a process, and says that it was sent",
         anomalies: &[Anomaly::Lost, Anomaly::Blocked],
         shown_by: ShownBy::Quiet,
+        refuses: false,
         faults: &[Fault::Holds(queue::lose)],
     },
     Saboteur {
@@ -187,6 +201,7 @@ pub static SABOTEURS: &[Saboteur] = &[
         what: "Sends every message twice",
         anomalies: &[Anomaly::Duplicated, Anomaly::WrongValue],
         shown_by: ShownBy::All,
+        refuses: false,
         faults: &[Fault::Holds(queue::double)],
     },
     Saboteur {
@@ -197,6 +212,7 @@ pub static SABOTEURS: &[Saboteur] = &[
         what: "Sends no message without bytes",
         anomalies: &[Anomaly::Lost],
         shown_by: ShownBy::Quiet,
+        refuses: false,
         faults: &[Fault::Holds(queue::lose_empty)],
     },
     Saboteur {
@@ -207,6 +223,7 @@ pub static SABOTEURS: &[Saboteur] = &[
         what: "Sends every message without its last byte",
         anomalies: &[Anomaly::Truncated, Anomaly::WrongValue],
         shown_by: ShownBy::Quiet,
+        refuses: false,
         faults: &[Fault::Holds(queue::truncate)],
     },
     Saboteur {
@@ -215,8 +232,9 @@ pub static SABOTEURS: &[Saboteur] = &[
         mechanisms: &[],
         operations: &[],
         what: "Sends each message as two",
-        anomalies: &[Anomaly::Torn],
+        anomalies: &[Anomaly::Torn, Anomaly::Truncated],
         shown_by: ShownBy::Quiet,
+        refuses: false,
         faults: &[Fault::Holds(queue::tear)],
     },
     Saboteur {
@@ -227,6 +245,7 @@ pub static SABOTEURS: &[Saboteur] = &[
         what: "Sends another byte than the last of each message",
         anomalies: &[Anomaly::Corrupted, Anomaly::WrongValue],
         shown_by: ShownBy::Quiet,
+        refuses: false,
         faults: &[Fault::Holds(queue::corrupt)],
     },
     Saboteur {
@@ -235,8 +254,9 @@ pub static SABOTEURS: &[Saboteur] = &[
         mechanisms: &[],
         operations: &[],
         what: "Gives the second of two messages that wait before the first",
-        anomalies: &[Anomaly::Reordered],
+        anomalies: &[Anomaly::Reordered, Anomaly::PriorityInverted],
         shown_by: ShownBy::Quiet,
+        refuses: false,
         faults: &[Fault::Holds(queue::swap)],
     },
     Saboteur {
@@ -247,6 +267,7 @@ pub static SABOTEURS: &[Saboteur] = &[
         what: "Gives two messages that wait as one",
         anomalies: &[Anomaly::Merged],
         shown_by: ShownBy::Quiet,
+        refuses: false,
         faults: &[Fault::Holds(queue::merge)],
     },
     Saboteur {
@@ -257,6 +278,7 @@ pub static SABOTEURS: &[Saboteur] = &[
         what: "Keeps messages in the order of their arrival, whatever their priority",
         anomalies: &[Anomaly::PriorityInverted, Anomaly::WrongValue],
         shown_by: ShownBy::Quiet,
+        refuses: false,
         faults: &[Fault::Holds(queue::ignore_priority)],
     },
     Saboteur {
@@ -267,6 +289,7 @@ pub static SABOTEURS: &[Saboteur] = &[
         what: "Leaves the priority of a message out of account where eight others wait",
         anomalies: &[Anomaly::PriorityInverted],
         shown_by: ShownBy::All,
+        refuses: false,
         faults: &[Fault::Holds(queue::ignore_priority_above_eight)],
     },
     Saboteur {
@@ -275,8 +298,9 @@ pub static SABOTEURS: &[Saboteur] = &[
         mechanisms: &[Mechanism::SysvMsg],
         operations: &["receive"],
         what: "Gives the first message, whichever type was asked for",
-        anomalies: &[Anomaly::WrongValue],
+        anomalies: &[Anomaly::WrongValue, Anomaly::Reordered],
         shown_by: ShownBy::Quiet,
+        refuses: false,
         faults: &[Fault::Does(queue::ask_for_any)],
     },
     Saboteur {
@@ -285,8 +309,9 @@ pub static SABOTEURS: &[Saboteur] = &[
         mechanisms: &[Mechanism::SysvMsg],
         operations: &["receive"],
         what: "Gives messages of the type that was to be left out",
-        anomalies: &[Anomaly::WrongValue],
+        anomalies: &[Anomaly::WrongValue, Anomaly::Reordered],
         shown_by: ShownBy::Quiet,
+        refuses: false,
         faults: &[Fault::Does(queue::ask_for_the_exception)],
     },
     Saboteur {
@@ -295,8 +320,9 @@ pub static SABOTEURS: &[Saboteur] = &[
         mechanisms: &[Mechanism::SysvMsg],
         operations: &["receive"],
         what: "Gives messages of types below the bound that was named, and none at it",
-        anomalies: &[Anomaly::WrongError],
+        anomalies: &[Anomaly::Blocked, Anomaly::WrongError],
         shown_by: ShownBy::Quiet,
+        refuses: false,
         faults: &[Fault::Does(queue::ask_below_the_bound)],
     },
     Saboteur {
@@ -307,6 +333,7 @@ pub static SABOTEURS: &[Saboteur] = &[
         what: "Does not tell that a message was longer than the buffer",
         anomalies: &[Anomaly::WrongValue],
         shown_by: ShownBy::Quiet,
+        refuses: false,
         faults: &[Fault::Holds(queue::cut_in_silence)],
     },
     Saboteur {
@@ -326,6 +353,7 @@ pub static SABOTEURS: &[Saboteur] = &[
         what: "Takes what was to be looked at",
         anomalies: &[Anomaly::Lost],
         shown_by: ShownBy::Quiet,
+        refuses: false,
         faults: &[Fault::Does(queue::take_instead_of_peek)],
     },
     Saboteur {
@@ -336,6 +364,7 @@ pub static SABOTEURS: &[Saboteur] = &[
         what: "Looks at a message, and takes one later",
         anomalies: &[Anomaly::Duplicated, Anomaly::WrongValue],
         shown_by: ShownBy::Races,
+        refuses: false,
         faults: &[Fault::Holds(queue::peek_then_take)],
     },
     Saboteur {
@@ -346,6 +375,7 @@ pub static SABOTEURS: &[Saboteur] = &[
         what: "Makes a queue that holds one message more than was asked for",
         anomalies: &[Anomaly::DidNotBlock, Anomaly::WrongValue, Anomaly::WrongError],
         shown_by: ShownBy::Quiet,
+        refuses: false,
         faults: &[Fault::Opens(queue::one_more)],
     },
     Saboteur {
@@ -356,6 +386,7 @@ pub static SABOTEURS: &[Saboteur] = &[
         what: "Makes a queue for longer messages than was asked for",
         anomalies: &[Anomaly::WrongError],
         shown_by: ShownBy::Quiet,
+        refuses: false,
         faults: &[Fault::Opens(queue::longer)],
     },
     Saboteur {
@@ -364,8 +395,9 @@ pub static SABOTEURS: &[Saboteur] = &[
         mechanisms: &[Mechanism::PosixMq, Mechanism::ShmRing],
         operations: &[],
         what: "Says that a wait for a message or for room was too long though it was over in time, and the message is gone",
-        anomalies: &[Anomaly::WrongError, Anomaly::WrongValue],
+        anomalies: &[Anomaly::WrongError, Anomaly::WrongValue, Anomaly::Lost],
         shown_by: ShownBy::All,
+        refuses: false,
         faults: &[Fault::Holds(queue::time_out_too_late)],
     },
     Saboteur {
@@ -376,6 +408,7 @@ pub static SABOTEURS: &[Saboteur] = &[
         what: "Forgets that a notice of the next message was asked for",
         anomalies: &[Anomaly::WrongValue, Anomaly::WrongError],
         shown_by: ShownBy::Quiet,
+        refuses: false,
         faults: &[Fault::Omits(names::is_notice)],
     },
     Saboteur {
@@ -386,6 +419,7 @@ pub static SABOTEURS: &[Saboteur] = &[
         what: "Tells of one message more than waits",
         anomalies: &[Anomaly::WrongValue],
         shown_by: ShownBy::Quiet,
+        refuses: false,
         faults: &[Fault::Says(readiness::tell_more_messages)],
     },
     // Counters.
@@ -397,6 +431,7 @@ pub static SABOTEURS: &[Saboteur] = &[
         what: "Forgets every second post of a process",
         anomalies: &[Anomaly::Lost, Anomaly::LostWakeUp, Anomaly::Blocked, Anomaly::WrongValue],
         shown_by: ShownBy::Quiet,
+        refuses: false,
         faults: &[Fault::Holds(counter::lose_posts)],
     },
     Saboteur {
@@ -407,6 +442,7 @@ pub static SABOTEURS: &[Saboteur] = &[
         what: "Posts twice",
         anomalies: &[Anomaly::Phantom, Anomaly::WrongValue, Anomaly::DidNotBlock, Anomaly::BrokenExclusion],
         shown_by: ShownBy::All,
+        refuses: false,
         faults: &[Fault::Holds(counter::post_twice)],
     },
     Saboteur {
@@ -423,6 +459,7 @@ pub static SABOTEURS: &[Saboteur] = &[
             Anomaly::WrongError,
         ],
         shown_by: ShownBy::All,
+        refuses: false,
         faults: &[Fault::Holds(counter::take_nothing)],
     },
     Saboteur {
@@ -433,6 +470,7 @@ pub static SABOTEURS: &[Saboteur] = &[
         what: "Looks at the value of a semaphore, and takes from it later, whether it can or not",
         anomalies: &[Anomaly::Phantom, Anomaly::WrongValue, Anomaly::BrokenExclusion],
         shown_by: ShownBy::Races,
+        refuses: false,
         faults: &[Fault::Holds(counter::check_then_take)],
     },
     Saboteur {
@@ -443,6 +481,7 @@ pub static SABOTEURS: &[Saboteur] = &[
         what: "Makes the changes of a set one after another",
         anomalies: &[Anomaly::WrongValue, Anomaly::Deadlock],
         shown_by: ShownBy::All,
+        refuses: false,
         faults: &[Fault::Holds(counter::one_by_one)],
     },
     Saboteur {
@@ -451,8 +490,9 @@ pub static SABOTEURS: &[Saboteur] = &[
         mechanisms: &[Mechanism::SysvSem],
         operations: &[],
         what: "Waits for no zero",
-        anomalies: &[Anomaly::DidNotBlock, Anomaly::WrongError],
+        anomalies: &[Anomaly::DidNotBlock, Anomaly::WrongError, Anomaly::Phantom],
         shown_by: ShownBy::Quiet,
+        refuses: false,
         faults: &[Fault::Holds(counter::ignore_zero)],
     },
     Saboteur {
@@ -463,6 +503,7 @@ pub static SABOTEURS: &[Saboteur] = &[
         what: "Forgets SEM_UNDO",
         anomalies: &[Anomaly::LostWakeUp, Anomaly::WrongValue],
         shown_by: ShownBy::Quiet,
+        refuses: false,
         faults: &[Fault::Does(counter::forget_undo)],
     },
     Saboteur {
@@ -471,8 +512,9 @@ pub static SABOTEURS: &[Saboteur] = &[
         mechanisms: &[Mechanism::SysvSem],
         operations: &["semop"],
         what: "Takes back at the end of a process what was done without SEM_UNDO",
-        anomalies: &[Anomaly::WrongValue, Anomaly::DidNotBlock],
+        anomalies: &[Anomaly::WrongValue, Anomaly::DidNotBlock, Anomaly::Phantom],
         shown_by: ShownBy::Quiet,
+        refuses: false,
         faults: &[Fault::Does(counter::undo_unasked)],
     },
     Saboteur {
@@ -483,6 +525,7 @@ pub static SABOTEURS: &[Saboteur] = &[
         what: "Tells a value that is one too high",
         anomalies: &[Anomaly::WrongValue],
         shown_by: ShownBy::All,
+        refuses: false,
         faults: &[Fault::Holds(counter::tell_one_more)],
     },
     Saboteur {
@@ -491,8 +534,9 @@ pub static SABOTEURS: &[Saboteur] = &[
         mechanisms: &[],
         operations: &[],
         what: "Makes a counter that begins with one more than was asked for",
-        anomalies: &[Anomaly::WrongValue, Anomaly::DidNotBlock],
+        anomalies: &[Anomaly::WrongValue, Anomaly::DidNotBlock, Anomaly::Phantom],
         shown_by: ShownBy::All,
+        refuses: true,
         faults: &[Fault::Opens(counter::begin_with_one_more)],
     },
     Saboteur {
@@ -503,6 +547,7 @@ pub static SABOTEURS: &[Saboteur] = &[
         what: "Forgets a post for which there is no room, and says that it was made",
         anomalies: &[Anomaly::WrongError, Anomaly::DidNotBlock],
         shown_by: ShownBy::Quiet,
+        refuses: false,
         faults: &[Fault::Holds(counter::swallow_overflow)],
     },
     Saboteur {
@@ -511,8 +556,9 @@ pub static SABOTEURS: &[Saboteur] = &[
         mechanisms: &[],
         operations: &[],
         what: "Says that a wait for a counter was too long though it was over in time, and took something",
-        anomalies: &[Anomaly::WrongError, Anomaly::WrongValue],
+        anomalies: &[Anomaly::Lost, Anomaly::WrongError, Anomaly::WrongValue],
         shown_by: ShownBy::All,
+        refuses: false,
         faults: &[Fault::Holds(counter::time_out_too_late)],
     },
     Saboteur {
@@ -523,6 +569,7 @@ pub static SABOTEURS: &[Saboteur] = &[
         what: "Goes on waiting for a semaphore after a signal",
         anomalies: &[Anomaly::LostWakeUp],
         shown_by: ShownBy::Quiet,
+        refuses: false,
         faults: &[Fault::Holds(counter::wait_on)],
     },
     Saboteur {
@@ -533,6 +580,7 @@ pub static SABOTEURS: &[Saboteur] = &[
         what: "Gives all events at once where they were to be given one by one, and the reverse",
         anomalies: &[Anomaly::WrongValue],
         shown_by: ShownBy::Quiet,
+        refuses: false,
         faults: &[Fault::Opens(counter::of_the_other_kind)],
     },
     // Locks.
@@ -544,6 +592,7 @@ pub static SABOTEURS: &[Saboteur] = &[
         what: "Looks whether a lock is free, and takes it later",
         anomalies: &[Anomaly::BrokenExclusion, Anomaly::WrongValue],
         shown_by: ShownBy::Races,
+        refuses: true,
         faults: &[Fault::Makes(lock::checked_then_set)],
     },
     Saboteur {
@@ -554,6 +603,7 @@ pub static SABOTEURS: &[Saboteur] = &[
         what: "Lets two hold a lock at once",
         anomalies: &[Anomaly::BrokenExclusion, Anomaly::DidNotBlock, Anomaly::WrongError, Anomaly::WrongValue],
         shown_by: ShownBy::All,
+        refuses: false,
         faults: &[Fault::Makes(lock::lets_two_in)],
     },
     Saboteur {
@@ -564,6 +614,7 @@ pub static SABOTEURS: &[Saboteur] = &[
         what: "Releases a lock as soon as it is taken",
         anomalies: &[Anomaly::BrokenExclusion, Anomaly::DidNotBlock, Anomaly::WrongError, Anomaly::WrongValue],
         shown_by: ShownBy::All,
+        refuses: false,
         faults: &[Fault::Holds(lock::release_at_once)],
     },
     Saboteur {
@@ -574,6 +625,7 @@ pub static SABOTEURS: &[Saboteur] = &[
         what: "Does not release locks",
         anomalies: &[Anomaly::LostWakeUp, Anomaly::Blocked, Anomaly::Deadlock, Anomaly::WrongError],
         shown_by: ShownBy::All,
+        refuses: false,
         faults: &[Fault::Holds(lock::keep_locked)],
     },
     Saboteur {
@@ -584,6 +636,7 @@ pub static SABOTEURS: &[Saboteur] = &[
         what: "Lets whoever asks release a mutex",
         anomalies: &[Anomaly::WrongError],
         shown_by: ShownBy::Quiet,
+        refuses: false,
         faults: &[Fault::Makes(lock::released_by_strangers)],
     },
     Saboteur {
@@ -594,6 +647,7 @@ pub static SABOTEURS: &[Saboteur] = &[
         what: "Takes the first release of a recursive mutex for the last",
         anomalies: &[Anomaly::WrongError],
         shown_by: ShownBy::Quiet,
+        refuses: false,
         faults: &[Fault::Makes(lock::not_counted)],
     },
     Saboteur {
@@ -604,6 +658,7 @@ pub static SABOTEURS: &[Saboteur] = &[
         what: "Wakes nobody at the release of a lock for which two wait",
         anomalies: &[Anomaly::LostWakeUp, Anomaly::Deadlock],
         shown_by: ShownBy::All,
+        refuses: false,
         faults: &[Fault::Makes(lock::forgets_two_waiters)],
     },
     Saboteur {
@@ -614,6 +669,7 @@ pub static SABOTEURS: &[Saboteur] = &[
         what: "Makes a mutex that is not robust",
         anomalies: &[Anomaly::LostWakeUp, Anomaly::Blocked, Anomaly::WrongError],
         shown_by: ShownBy::Quiet,
+        refuses: false,
         faults: &[Fault::Makes(lock::forgets_deaths)],
     },
     Saboteur {
@@ -624,6 +680,7 @@ pub static SABOTEURS: &[Saboteur] = &[
         what: "Does not tell that the owner of a robust mutex has died",
         anomalies: &[Anomaly::WrongError],
         shown_by: ShownBy::Quiet,
+        refuses: false,
         faults: &[Fault::Holds(lock::keep_death_secret)],
     },
     Saboteur {
@@ -632,8 +689,9 @@ pub static SABOTEURS: &[Saboteur] = &[
         mechanisms: &[Mechanism::PthreadMutexRobust],
         operations: &[],
         what: "Takes what a robust mutex protects for consistent though nobody said so",
-        anomalies: &[Anomaly::WrongError],
+        anomalies: &[Anomaly::WrongError, Anomaly::BrokenExclusion],
         shown_by: ShownBy::Quiet,
+        refuses: false,
         faults: &[Fault::Holds(lock::assume_consistent)],
     },
     Saboteur {
@@ -644,6 +702,7 @@ pub static SABOTEURS: &[Saboteur] = &[
         what: "Finds every lock busy that it is not to wait for",
         anomalies: &[Anomaly::WrongError],
         shown_by: ShownBy::Quiet,
+        refuses: true,
         faults: &[Fault::Holds(lock::find_busy)],
     },
     Saboteur {
@@ -654,6 +713,7 @@ pub static SABOTEURS: &[Saboteur] = &[
         what: "Says that a wait for a lock was too long though it was over in time, and has the lock",
         anomalies: &[Anomaly::WrongError, Anomaly::WrongValue],
         shown_by: ShownBy::All,
+        refuses: false,
         faults: &[Fault::Holds(lock::time_out_too_late)],
     },
     Saboteur {
@@ -664,6 +724,7 @@ pub static SABOTEURS: &[Saboteur] = &[
         what: "Lets writers in beside readers",
         anomalies: &[Anomaly::BrokenExclusion, Anomaly::DidNotBlock, Anomaly::WrongError, Anomaly::WrongValue],
         shown_by: ShownBy::All,
+        refuses: false,
         faults: &[Fault::Does(lock::write_as_a_reader)],
     },
     Saboteur {
@@ -674,6 +735,7 @@ pub static SABOTEURS: &[Saboteur] = &[
         what: "Lets one reader in at a time",
         anomalies: &[Anomaly::Blocked, Anomaly::WrongError],
         shown_by: ShownBy::Quiet,
+        refuses: false,
         faults: &[Fault::Does(lock::read_as_a_writer)],
     },
     Saboteur {
@@ -682,8 +744,9 @@ pub static SABOTEURS: &[Saboteur] = &[
         mechanisms: &[Mechanism::RecordLock, Mechanism::OfdLock],
         operations: &["lock"],
         what: "Locks the whole file, whatever range was named",
-        anomalies: &[Anomaly::Blocked, Anomaly::WrongError],
+        anomalies: &[Anomaly::Blocked, Anomaly::WrongError, Anomaly::BrokenExclusion],
         shown_by: ShownBy::Quiet,
+        refuses: false,
         faults: &[Fault::Does(lock::ignore_ranges)],
     },
     Saboteur {
@@ -694,6 +757,7 @@ pub static SABOTEURS: &[Saboteur] = &[
         what: "Locks one byte less than was asked for",
         anomalies: &[Anomaly::WrongError, Anomaly::BrokenExclusion],
         shown_by: ShownBy::All,
+        refuses: false,
         faults: &[Fault::Does(lock::lock_one_byte_less)],
     },
     Saboteur {
@@ -704,6 +768,7 @@ pub static SABOTEURS: &[Saboteur] = &[
         what: "Leaves a copy of the descriptor behind that holds a lock, whenever that is closed",
         anomalies: &[Anomaly::LostWakeUp, Anomaly::WrongError],
         shown_by: ShownBy::Quiet,
+        refuses: false,
         faults: &[Fault::Holds(lock::survive_close)],
     },
     Saboteur {
@@ -714,6 +779,7 @@ pub static SABOTEURS: &[Saboteur] = &[
         what: "Leaves a copy of the descriptor behind that holds a lock, so that the lock outlives its owner",
         anomalies: &[Anomaly::LostWakeUp, Anomaly::WrongError],
         shown_by: ShownBy::Quiet,
+        refuses: false,
         faults: &[Fault::Holds(lock::survive_death)],
     },
     Saboteur {
@@ -724,6 +790,7 @@ pub static SABOTEURS: &[Saboteur] = &[
         what: "Keeps the locks of a process when it closes the file",
         anomalies: &[Anomaly::LostWakeUp, Anomaly::WrongError],
         shown_by: ShownBy::Quiet,
+        refuses: false,
         faults: &[Fault::Omits(names::is_close)],
     },
     // What is waited on.
@@ -735,6 +802,7 @@ pub static SABOTEURS: &[Saboteur] = &[
         what: "Wakes nobody",
         anomalies: &[Anomaly::LostWakeUp, Anomaly::WrongValue],
         shown_by: ShownBy::Quiet,
+        refuses: false,
         faults: &[Fault::Holds(wake::forget_notify)],
     },
     Saboteur {
@@ -745,6 +813,7 @@ pub static SABOTEURS: &[Saboteur] = &[
         what: "Wakes nobody where two wait and one is to be woken",
         anomalies: &[Anomaly::LostWakeUp, Anomaly::WrongValue],
         shown_by: ShownBy::Quiet,
+        refuses: false,
         faults: &[Fault::Holds(wake::forget_two_waiters)],
     },
     Saboteur {
@@ -755,6 +824,7 @@ pub static SABOTEURS: &[Saboteur] = &[
         what: "Wakes one where all are to be woken",
         anomalies: &[Anomaly::LostWakeUp, Anomaly::WrongValue],
         shown_by: ShownBy::Quiet,
+        refuses: false,
         faults: &[Fault::Does(wake::wake_one_of_all)],
     },
     Saboteur {
@@ -765,6 +835,7 @@ pub static SABOTEURS: &[Saboteur] = &[
         what: "Wakes all where one is to be woken",
         anomalies: &[Anomaly::WrongValue],
         shown_by: ShownBy::Quiet,
+        refuses: false,
         faults: &[Fault::Does(wake::wake_all_for_one)],
     },
     Saboteur {
@@ -775,6 +846,7 @@ pub static SABOTEURS: &[Saboteur] = &[
         what: "Tells of one less that was woken",
         anomalies: &[Anomaly::WrongValue, Anomaly::LostWakeUp],
         shown_by: ShownBy::Quiet,
+        refuses: false,
         faults: &[Fault::Says(wake::count_one_less)],
     },
     Saboteur {
@@ -785,6 +857,7 @@ pub static SABOTEURS: &[Saboteur] = &[
         what: "Sleeps on a word whatever its value is",
         anomalies: &[Anomaly::Blocked],
         shown_by: ShownBy::Quiet,
+        refuses: false,
         faults: &[Fault::Holds(wake::sleep_blindly)],
     },
     Saboteur {
@@ -795,6 +868,7 @@ pub static SABOTEURS: &[Saboteur] = &[
         what: "Looks at a word, and sleeps later, whatever its value is by then",
         anomalies: &[Anomaly::Deadlock, Anomaly::LostWakeUp],
         shown_by: ShownBy::Races,
+        refuses: false,
         faults: &[Fault::Holds(wake::check_then_sleep)],
     },
     Saboteur {
@@ -805,6 +879,7 @@ pub static SABOTEURS: &[Saboteur] = &[
         what: "Wakes whoever sleeps, for whichever bits",
         anomalies: &[Anomaly::WrongValue, Anomaly::DidNotBlock, Anomaly::WrongError],
         shown_by: ShownBy::Quiet,
+        refuses: false,
         faults: &[Fault::Does(wake::ignore_bits)],
     },
     Saboteur {
@@ -815,6 +890,7 @@ pub static SABOTEURS: &[Saboteur] = &[
         what: "Says that a wait was too long though somebody ended it",
         anomalies: &[Anomaly::WrongValue],
         shown_by: ShownBy::All,
+        refuses: false,
         faults: &[Fault::Holds(wake::time_out_too_late)],
     },
     Saboteur {
@@ -825,6 +901,7 @@ pub static SABOTEURS: &[Saboteur] = &[
         what: "Releases the mutex of a condition variable, and begins to wait later",
         anomalies: &[Anomaly::Deadlock, Anomaly::LostWakeUp],
         shown_by: ShownBy::Races,
+        refuses: false,
         faults: &[Fault::Makes(wake::unlocks_then_sleeps)],
     },
     Saboteur {
@@ -835,6 +912,7 @@ pub static SABOTEURS: &[Saboteur] = &[
         what: "Waits on a condition variable without releasing the mutex",
         anomalies: &[Anomaly::Blocked],
         shown_by: ShownBy::Quiet,
+        refuses: false,
         faults: &[Fault::Makes(wake::keeps_the_mutex)],
     },
     Saboteur {
@@ -845,6 +923,7 @@ pub static SABOTEURS: &[Saboteur] = &[
         what: "Comes back from a condition variable without the mutex",
         anomalies: &[Anomaly::WrongError, Anomaly::BrokenExclusion],
         shown_by: ShownBy::All,
+        refuses: false,
         faults: &[Fault::Holds(wake::return_without_mutex)],
     },
     Saboteur {
@@ -855,6 +934,7 @@ pub static SABOTEURS: &[Saboteur] = &[
         what: "Makes a barrier that waits for one less",
         anomalies: &[Anomaly::DidNotBlock, Anomaly::WrongValue, Anomaly::BrokenExclusion],
         shown_by: ShownBy::All,
+        refuses: false,
         faults: &[Fault::Opens(wake::one_less)],
     },
     Saboteur {
@@ -865,6 +945,7 @@ pub static SABOTEURS: &[Saboteur] = &[
         what: "Makes a barrier that waits for one more",
         anomalies: &[Anomaly::Blocked, Anomaly::Deadlock, Anomaly::LostWakeUp],
         shown_by: ShownBy::All,
+        refuses: false,
         faults: &[Fault::Opens(wake::one_more)],
     },
     Saboteur {
@@ -875,6 +956,7 @@ pub static SABOTEURS: &[Saboteur] = &[
         what: "Tells each of those who come to a barrier that it is the one",
         anomalies: &[Anomaly::WrongValue],
         shown_by: ShownBy::All,
+        refuses: false,
         faults: &[Fault::Holds(wake::tell_all)],
     },
     Saboteur {
@@ -885,6 +967,7 @@ pub static SABOTEURS: &[Saboteur] = &[
         what: "Tells nobody of those who come to a barrier that it is the one",
         anomalies: &[Anomaly::WrongValue],
         shown_by: ShownBy::All,
+        refuses: false,
         faults: &[Fault::Holds(wake::tell_nobody)],
     },
     // Memory.
@@ -896,6 +979,7 @@ pub static SABOTEURS: &[Saboteur] = &[
         what: "Loads from and stores into a copy that no other process sees",
         anomalies: &[Anomaly::Stale, Anomaly::WrongValue, Anomaly::WrongEnding],
         shown_by: ShownBy::All,
+        refuses: false,
         faults: &[Fault::Holds(memory::private_copy)],
     },
     Saboteur {
@@ -906,6 +990,7 @@ pub static SABOTEURS: &[Saboteur] = &[
         what: "Makes every second load before it is due",
         anomalies: &[Anomaly::WrongValue, Anomaly::Stale],
         shown_by: ShownBy::Races,
+        refuses: false,
         faults: &[Fault::Holds(memory::load_early)],
     },
     Saboteur {
@@ -914,8 +999,9 @@ pub static SABOTEURS: &[Saboteur] = &[
         mechanisms: &[],
         operations: &["store"],
         what: "Makes stores before what stands before them",
-        anomalies: &[Anomaly::WrongValue],
+        anomalies: &[Anomaly::WrongValue, Anomaly::Stale],
         shown_by: ShownBy::Races,
+        refuses: false,
         faults: &[Fault::Holds(memory::store_early)],
     },
     Saboteur {
@@ -926,6 +1012,7 @@ pub static SABOTEURS: &[Saboteur] = &[
         what: "Orders no access with any other",
         anomalies: &[Anomaly::WrongValue],
         shown_by: ShownBy::Races,
+        refuses: false,
         faults: &[Fault::Does(memory::relax)],
     },
     Saboteur {
@@ -936,6 +1023,7 @@ pub static SABOTEURS: &[Saboteur] = &[
         what: "Adds by a load and a store",
         anomalies: &[Anomaly::WrongValue, Anomaly::Stale],
         shown_by: ShownBy::All,
+        refuses: false,
         faults: &[Fault::Does(memory::add_torn)],
     },
     Saboteur {
@@ -946,6 +1034,7 @@ pub static SABOTEURS: &[Saboteur] = &[
         what: "Compares, and exchanges later",
         anomalies: &[Anomaly::WrongValue, Anomaly::Stale],
         shown_by: ShownBy::Races,
+        refuses: false,
         faults: &[Fault::Holds(memory::compare_then_exchange)],
     },
     Saboteur {
@@ -956,6 +1045,7 @@ pub static SABOTEURS: &[Saboteur] = &[
         what: "Stores the two halves of a word one after another",
         anomalies: &[Anomaly::WrongValue],
         shown_by: ShownBy::Races,
+        refuses: false,
         faults: &[Fault::Holds(memory::tear_stores)],
     },
     Saboteur {
@@ -966,6 +1056,7 @@ pub static SABOTEURS: &[Saboteur] = &[
         what: "Stores a byte together with its neighbours, as they were before",
         anomalies: &[Anomaly::WrongValue],
         shown_by: ShownBy::Races,
+        refuses: false,
         faults: &[Fault::Holds(memory::overwrite_neighbours)],
     },
     Saboteur {
@@ -976,6 +1067,7 @@ pub static SABOTEURS: &[Saboteur] = &[
         what: "Gives memory in which something is",
         anomalies: &[Anomaly::WrongValue],
         shown_by: ShownBy::Quiet,
+        refuses: false,
         faults: &[Fault::Holds(memory::find_filled)],
     },
     Saboteur {
@@ -986,6 +1078,7 @@ pub static SABOTEURS: &[Saboteur] = &[
         what: "Stores a text without its last letter",
         anomalies: &[Anomaly::WrongValue, Anomaly::Stale],
         shown_by: ShownBy::Quiet,
+        refuses: false,
         faults: &[Fault::Does(memory::store_less)],
     },
     Saboteur {
@@ -996,6 +1089,7 @@ pub static SABOTEURS: &[Saboteur] = &[
         what: "Leaves objects as large as they are",
         anomalies: &[Anomaly::WrongError, Anomaly::WrongEnding],
         shown_by: ShownBy::Quiet,
+        refuses: false,
         faults: &[Fault::Omits(names::is_resize)],
     },
     Saboteur {
@@ -1006,6 +1100,7 @@ pub static SABOTEURS: &[Saboteur] = &[
         what: "Makes objects a page smaller than was asked for",
         anomalies: &[Anomaly::WrongEnding],
         shown_by: ShownBy::Quiet,
+        refuses: false,
         faults: &[Fault::Does(memory::resize_to_less)],
     },
     Saboteur {
@@ -1016,6 +1111,7 @@ pub static SABOTEURS: &[Saboteur] = &[
         what: "Forbids nothing",
         anomalies: &[Anomaly::WrongError],
         shown_by: ShownBy::Quiet,
+        refuses: false,
         faults: &[Fault::Omits(names::is_seal)],
     },
     Saboteur {
@@ -1026,6 +1122,7 @@ pub static SABOTEURS: &[Saboteur] = &[
         what: "Seals an object against everything but writing, and says that it is sealed",
         anomalies: &[Anomaly::WrongError],
         shown_by: ShownBy::Quiet,
+        refuses: false,
         faults: &[Fault::Does(memory::let_writes_through)],
     },
     // Signals.
@@ -1035,8 +1132,9 @@ pub static SABOTEURS: &[Saboteur] = &[
         mechanisms: &[],
         operations: &["kill", "sigqueue"],
         what: "Forgets every second signal that a process sends",
-        anomalies: &[Anomaly::WrongValue, Anomaly::LostWakeUp, Anomaly::WrongEnding],
+        anomalies: &[Anomaly::WrongValue, Anomaly::LostWakeUp, Anomaly::WrongEnding, Anomaly::Lost, Anomaly::Reordered],
         shown_by: ShownBy::Quiet,
+        refuses: false,
         faults: &[Fault::Signals(signals::lose_every_second)],
     },
     Saboteur {
@@ -1045,8 +1143,9 @@ pub static SABOTEURS: &[Saboteur] = &[
         mechanisms: &[],
         operations: &["kill", "sigqueue"],
         what: "Sends every signal twice",
-        anomalies: &[Anomaly::WrongValue],
+        anomalies: &[Anomaly::WrongValue, Anomaly::Duplicated, Anomaly::Phantom],
         shown_by: ShownBy::Quiet,
+        refuses: false,
         faults: &[Fault::Signals(signals::send_twice)],
     },
     Saboteur {
@@ -1054,9 +1153,10 @@ pub static SABOTEURS: &[Saboteur] = &[
         abilities: SIGNALS,
         mechanisms: &[],
         operations: &["sigqueue"],
-        what: "Queues no signal that is pending already",
+        what: "Queues no second signal of a number for a process",
         anomalies: &[Anomaly::WrongValue, Anomaly::Blocked],
         shown_by: ShownBy::Quiet,
+        refuses: false,
         faults: &[Fault::Signals(signals::coalesce)],
     },
     Saboteur {
@@ -1067,6 +1167,7 @@ pub static SABOTEURS: &[Saboteur] = &[
         what: "Sends each value with the signal after its own",
         anomalies: &[Anomaly::WrongValue],
         shown_by: ShownBy::All,
+        refuses: false,
         faults: &[Fault::Signals(signals::swap_values)],
     },
     Saboteur {
@@ -1075,8 +1176,9 @@ pub static SABOTEURS: &[Saboteur] = &[
         mechanisms: &[],
         operations: &["sigwait"],
         what: "Accepts the signal of the highest number first",
-        anomalies: &[Anomaly::WrongValue],
+        anomalies: &[Anomaly::WrongValue, Anomaly::Reordered],
         shown_by: ShownBy::Quiet,
+        refuses: false,
         faults: &[Fault::Signals(signals::highest_first)],
     },
     Saboteur {
@@ -1085,8 +1187,9 @@ pub static SABOTEURS: &[Saboteur] = &[
         mechanisms: &[],
         operations: &["sigmask"],
         what: "Leaves masks as they are",
-        anomalies: &[Anomaly::WrongEnding],
+        anomalies: &[Anomaly::WrongEnding, Anomaly::Phantom],
         shown_by: ShownBy::Quiet,
+        refuses: false,
         faults: &[Fault::Omits(signals::is_mask)],
     },
     Saboteur {
@@ -1095,8 +1198,9 @@ pub static SABOTEURS: &[Saboteur] = &[
         mechanisms: &[],
         operations: &["sigaction"],
         what: "Does what a signal does by default where it was to be ignored",
-        anomalies: &[Anomaly::WrongEnding],
+        anomalies: &[Anomaly::Blocked, Anomaly::WrongEnding],
         shown_by: ShownBy::Quiet,
+        refuses: false,
         faults: &[Fault::Does(signals::ignore_nothing)],
     },
     Saboteur {
@@ -1105,8 +1209,9 @@ pub static SABOTEURS: &[Saboteur] = &[
         mechanisms: &[],
         operations: &["sigaction"],
         what: "Ignores signals that were to be caught",
-        anomalies: &[Anomaly::WrongValue],
+        anomalies: &[Anomaly::WrongValue, Anomaly::Lost],
         shown_by: ShownBy::Quiet,
+        refuses: false,
         faults: &[Fault::Does(signals::ignore_everything)],
     },
     Saboteur {
@@ -1117,6 +1222,7 @@ pub static SABOTEURS: &[Saboteur] = &[
         what: "Forgets the flags of handlers",
         anomalies: &[Anomaly::WrongValue, Anomaly::WrongEnding],
         shown_by: ShownBy::Quiet,
+        refuses: false,
         faults: &[Fault::Does(signals::forget_flags)],
     },
     Saboteur {
@@ -1127,6 +1233,7 @@ pub static SABOTEURS: &[Saboteur] = &[
         what: "Sends to one process what was for its group",
         anomalies: &[Anomaly::WrongValue, Anomaly::WrongError],
         shown_by: ShownBy::Quiet,
+        refuses: false,
         faults: &[Fault::Does(signals::forget_groups)],
     },
     Saboteur {
@@ -1135,8 +1242,9 @@ pub static SABOTEURS: &[Saboteur] = &[
         mechanisms: &[],
         operations: &["kill", "pidfd_send_signal"],
         what: "Sends another signal",
-        anomalies: &[Anomaly::WrongValue, Anomaly::WrongEnding, Anomaly::LostWakeUp],
+        anomalies: &[Anomaly::WrongValue, Anomaly::WrongEnding, Anomaly::LostWakeUp, Anomaly::Lost],
         shown_by: ShownBy::Quiet,
+        refuses: false,
         faults: &[Fault::Does(signals::send_another)],
     },
     Saboteur {
@@ -1145,8 +1253,9 @@ pub static SABOTEURS: &[Saboteur] = &[
         mechanisms: &[],
         operations: &["sigsuspend"],
         what: "Waits for a signal with all of them let through",
-        anomalies: &[Anomaly::DidNotBlock],
+        anomalies: &[Anomaly::WrongError, Anomaly::DidNotBlock],
         shown_by: ShownBy::Quiet,
+        refuses: false,
         faults: &[Fault::Does(signals::suspend_without_a_mask)],
     },
     Saboteur {
@@ -1155,8 +1264,9 @@ pub static SABOTEURS: &[Saboteur] = &[
         mechanisms: &[],
         operations: &["sigwait", "signalfd"],
         what: "Accepts signals that it does not wait for",
-        anomalies: &[Anomaly::DidNotBlock, Anomaly::WrongValue],
+        anomalies: &[Anomaly::DidNotBlock, Anomaly::WrongValue, Anomaly::Phantom],
         shown_by: ShownBy::Quiet,
+        refuses: false,
         faults: &[Fault::Does(signals::accept_others)],
     },
     Saboteur {
@@ -1167,6 +1277,7 @@ pub static SABOTEURS: &[Saboteur] = &[
         what: "Has no stack for handlers",
         anomalies: &[Anomaly::WrongValue],
         shown_by: ShownBy::Quiet,
+        refuses: false,
         faults: &[Fault::Omits(signals::is_own_stack)],
     },
     Saboteur {
@@ -1175,8 +1286,9 @@ pub static SABOTEURS: &[Saboteur] = &[
         mechanisms: &[],
         operations: &["sigpending"],
         what: "Tells of nothing that is pending",
-        anomalies: &[Anomaly::WrongValue],
+        anomalies: &[Anomaly::WrongValue, Anomaly::Lost],
         shown_by: ShownBy::Quiet,
+        refuses: false,
         faults: &[Fault::Says(signals::hide_pending)],
     },
     Saboteur {
@@ -1185,8 +1297,9 @@ pub static SABOTEURS: &[Saboteur] = &[
         mechanisms: &[],
         operations: &["caught"],
         what: "Tells of nothing that was caught",
-        anomalies: &[Anomaly::WrongValue],
+        anomalies: &[Anomaly::WrongValue, Anomaly::Lost],
         shown_by: ShownBy::Quiet,
+        refuses: false,
         faults: &[Fault::Says(signals::hide_caught)],
     },
     Saboteur {
@@ -1197,6 +1310,7 @@ pub static SABOTEURS: &[Saboteur] = &[
         what: "Tells the last signal that was caught first",
         anomalies: &[Anomaly::WrongValue],
         shown_by: ShownBy::Quiet,
+        refuses: false,
         faults: &[Fault::Says(signals::turn_caught)],
     },
     Saboteur {
@@ -1207,6 +1321,7 @@ pub static SABOTEURS: &[Saboteur] = &[
         what: "Does not tell who sent a signal",
         anomalies: &[Anomaly::WrongValue],
         shown_by: ShownBy::Quiet,
+        refuses: false,
         faults: &[Fault::Says(signals::hide_senders)],
     },
     Saboteur {
@@ -1217,6 +1332,7 @@ pub static SABOTEURS: &[Saboteur] = &[
         what: "Tells of every signal that the kernel sent it",
         anomalies: &[Anomaly::WrongValue],
         shown_by: ShownBy::Quiet,
+        refuses: false,
         faults: &[Fault::Says(signals::blame_the_kernel)],
     },
     Saboteur {
@@ -1227,6 +1343,7 @@ pub static SABOTEURS: &[Saboteur] = &[
         what: "Tells no value of a signal",
         anomalies: &[Anomaly::WrongValue],
         shown_by: ShownBy::Quiet,
+        refuses: false,
         faults: &[Fault::Says(signals::hide_values)],
     },
     // Processes.
@@ -1238,6 +1355,7 @@ pub static SABOTEURS: &[Saboteur] = &[
         what: "Ends a process with another status",
         anomalies: &[Anomaly::WrongEnding, Anomaly::WrongValue],
         shown_by: ShownBy::Quiet,
+        refuses: false,
         faults: &[Fault::Does(processes::another_status)],
     },
     Saboteur {
@@ -1248,6 +1366,7 @@ pub static SABOTEURS: &[Saboteur] = &[
         what: "Tells a parent of stops that it does not ask for",
         anomalies: &[Anomaly::DidNotBlock, Anomaly::WrongValue],
         shown_by: ShownBy::Quiet,
+        refuses: false,
         faults: &[Fault::Does(processes::wait_for_stops)],
     },
     Saboteur {
@@ -1258,6 +1377,7 @@ pub static SABOTEURS: &[Saboteur] = &[
         what: "Tells a parent of no stop",
         anomalies: &[Anomaly::LostWakeUp],
         shown_by: ShownBy::Quiet,
+        refuses: false,
         faults: &[Fault::Does(processes::wait_for_ends_alone)],
     },
     Saboteur {
@@ -1268,6 +1388,7 @@ pub static SABOTEURS: &[Saboteur] = &[
         what: "Tells that a child exited which a signal has ended",
         anomalies: &[Anomaly::WrongValue],
         shown_by: ShownBy::Quiet,
+        refuses: false,
         faults: &[Fault::Says(processes::tell_exit_for_signal)],
     },
     Saboteur {
@@ -1278,6 +1399,7 @@ pub static SABOTEURS: &[Saboteur] = &[
         what: "Tells of children that there are not",
         anomalies: &[Anomaly::WrongError],
         shown_by: ShownBy::Quiet,
+        refuses: false,
         faults: &[Fault::Says(processes::tell_of_children_again)],
     },
     Saboteur {
@@ -1288,6 +1410,7 @@ pub static SABOTEURS: &[Saboteur] = &[
         what: "Leaves limits as they are",
         anomalies: &[Anomaly::WrongError, Anomaly::WrongEnding],
         shown_by: ShownBy::Quiet,
+        refuses: false,
         faults: &[Fault::Omits(processes::is_limit)],
     },
     Saboteur {
@@ -1298,6 +1421,7 @@ pub static SABOTEURS: &[Saboteur] = &[
         what: "Remains the user that it is",
         anomalies: &[Anomaly::WrongError],
         shown_by: ShownBy::Quiet,
+        refuses: false,
         faults: &[Fault::Omits(processes::is_change_of_user)],
     },
     Saboteur {
@@ -1308,6 +1432,7 @@ pub static SABOTEURS: &[Saboteur] = &[
         what: "Remains in the group that it is in",
         anomalies: &[Anomaly::WrongError, Anomaly::WrongValue],
         shown_by: ShownBy::Quiet,
+        refuses: false,
         faults: &[Fault::Omits(processes::is_change_of_group)],
     },
     // Descriptors and credentials that are passed.
@@ -1319,6 +1444,7 @@ pub static SABOTEURS: &[Saboteur] = &[
         what: "Takes a descriptor for which there was no room in the control message, and tells nobody",
         anomalies: &[Anomaly::LostWakeUp],
         shown_by: ShownBy::Quiet,
+        refuses: false,
         faults: &[Fault::Does(handles::make_room), Fault::Says(handles::none_came)],
     },
     Saboteur {
@@ -1329,6 +1455,7 @@ pub static SABOTEURS: &[Saboteur] = &[
         what: "Drops descriptors that are passed",
         anomalies: &[Anomaly::WrongValue],
         shown_by: ShownBy::Quiet,
+        refuses: false,
         faults: &[Fault::Does(handles::leave_no_room)],
     },
     Saboteur {
@@ -1339,6 +1466,7 @@ pub static SABOTEURS: &[Saboteur] = &[
         what: "Passes another descriptor than it was told",
         anomalies: &[Anomaly::Blocked, Anomaly::WrongValue],
         shown_by: ShownBy::Quiet,
+        refuses: false,
         faults: &[Fault::Does(handles::send_another)],
     },
     Saboteur {
@@ -1349,6 +1477,7 @@ pub static SABOTEURS: &[Saboteur] = &[
         what: "Passes no descriptor",
         anomalies: &[Anomaly::Blocked, Anomaly::LostWakeUp],
         shown_by: ShownBy::Quiet,
+        refuses: false,
         faults: &[Fault::Omits(handles::is_send)],
     },
     Saboteur {
@@ -1359,6 +1488,7 @@ pub static SABOTEURS: &[Saboteur] = &[
         what: "Does not ask who sends",
         anomalies: &[Anomaly::WrongValue],
         shown_by: ShownBy::Quiet,
+        refuses: false,
         faults: &[Fault::Omits(handles::is_pass_credentials)],
     },
     Saboteur {
@@ -1369,6 +1499,7 @@ pub static SABOTEURS: &[Saboteur] = &[
         what: "Tells of every message that nobody sent it",
         anomalies: &[Anomaly::WrongValue],
         shown_by: ShownBy::Quiet,
+        refuses: false,
         faults: &[Fault::Says(handles::name_nobody)],
     },
     Saboteur {
@@ -1379,6 +1510,7 @@ pub static SABOTEURS: &[Saboteur] = &[
         what: "Lets a process send in the name of another",
         anomalies: &[Anomaly::WrongError],
         shown_by: ShownBy::Quiet,
+        refuses: false,
         faults: &[Fault::Says(handles::let_lies_pass)],
     },
     // Readiness.
@@ -1390,6 +1522,7 @@ pub static SABOTEURS: &[Saboteur] = &[
         what: "Says that something can be read where nothing is ready",
         anomalies: &[Anomaly::WrongValue, Anomaly::DidNotBlock],
         shown_by: ShownBy::Quiet,
+        refuses: false,
         faults: &[Fault::Does(readiness::look_once), Fault::Says(readiness::always_ready)],
     },
     Saboteur {
@@ -1400,6 +1533,7 @@ pub static SABOTEURS: &[Saboteur] = &[
         what: "Waits for no event but those that nobody asks for",
         anomalies: &[Anomaly::Blocked, Anomaly::LostWakeUp, Anomaly::WrongValue],
         shown_by: ShownBy::Quiet,
+        refuses: false,
         faults: &[Fault::Does(readiness::ask_for_nothing)],
     },
     Saboteur {
@@ -1410,6 +1544,7 @@ pub static SABOTEURS: &[Saboteur] = &[
         what: "Also tells that something can be written",
         anomalies: &[Anomaly::WrongValue, Anomaly::DidNotBlock],
         shown_by: ShownBy::Quiet,
+        refuses: false,
         faults: &[Fault::Does(readiness::ask_for_room_as_well)],
     },
     Saboteur {
@@ -1420,6 +1555,7 @@ pub static SABOTEURS: &[Saboteur] = &[
         what: "Reports states where changes were asked for",
         anomalies: &[Anomaly::WrongValue],
         shown_by: ShownBy::Quiet,
+        refuses: false,
         faults: &[Fault::Does(readiness::report_levels)],
     },
     Saboteur {
@@ -1430,6 +1566,7 @@ pub static SABOTEURS: &[Saboteur] = &[
         what: "Reports changes where states were asked for",
         anomalies: &[Anomaly::Blocked],
         shown_by: ShownBy::Quiet,
+        refuses: false,
         faults: &[Fault::Does(readiness::report_edges)],
     },
     Saboteur {
@@ -1440,6 +1577,7 @@ pub static SABOTEURS: &[Saboteur] = &[
         what: "Reports again what was to be reported once",
         anomalies: &[Anomaly::WrongValue],
         shown_by: ShownBy::Quiet,
+        refuses: false,
         faults: &[Fault::Does(readiness::report_again)],
     },
     Saboteur {
@@ -1450,6 +1588,7 @@ pub static SABOTEURS: &[Saboteur] = &[
         what: "Does not tell that the other side has gone",
         anomalies: &[Anomaly::WrongValue],
         shown_by: ShownBy::Quiet,
+        refuses: false,
         faults: &[Fault::Says(readiness::hide_hangups)],
     },
     Saboteur {
@@ -1460,6 +1599,7 @@ pub static SABOTEURS: &[Saboteur] = &[
         what: "Tells of one byte less than waits",
         anomalies: &[Anomaly::WrongValue],
         shown_by: ShownBy::Quiet,
+        refuses: false,
         faults: &[Fault::Says(readiness::tell_less_unread)],
     },
     Saboteur {
@@ -1470,6 +1610,7 @@ pub static SABOTEURS: &[Saboteur] = &[
         what: "Makes a pipe twice as large as it was to be",
         anomalies: &[Anomaly::WrongValue],
         shown_by: ShownBy::Quiet,
+        refuses: false,
         faults: &[Fault::Does(readiness::double_capacity)],
     },
     // Names, opening and closing.
@@ -1481,6 +1622,7 @@ pub static SABOTEURS: &[Saboteur] = &[
         what: "Makes what exists as if it did not",
         anomalies: &[Anomaly::WrongError, Anomaly::WrongValue],
         shown_by: ShownBy::All,
+        refuses: false,
         faults: &[Fault::Does(names::ignore_exclusive)],
     },
     Saboteur {
@@ -1491,6 +1633,7 @@ pub static SABOTEURS: &[Saboteur] = &[
         what: "Makes what does not exist, unasked",
         anomalies: &[Anomaly::WrongError],
         shown_by: ShownBy::Quiet,
+        refuses: true,
         faults: &[Fault::Does(names::create_unasked)],
     },
     Saboteur {
@@ -1501,6 +1644,7 @@ pub static SABOTEURS: &[Saboteur] = &[
         what: "Opens everything for reading and for writing",
         anomalies: &[Anomaly::WrongError, Anomaly::WrongEnding],
         shown_by: ShownBy::Quiet,
+        refuses: false,
         faults: &[Fault::Does(names::ignore_access)],
     },
     Saboteur {
@@ -1511,6 +1655,7 @@ pub static SABOTEURS: &[Saboteur] = &[
         what: "Removes no names",
         anomalies: &[Anomaly::WrongError, Anomaly::WrongValue],
         shown_by: ShownBy::Quiet,
+        refuses: true,
         faults: &[Fault::Omits(names::is_unlink)],
     },
     Saboteur {
@@ -1521,6 +1666,7 @@ pub static SABOTEURS: &[Saboteur] = &[
         what: "Closes nothing",
         anomalies: &[Anomaly::Blocked, Anomaly::LostWakeUp, Anomaly::WrongError],
         shown_by: ShownBy::Quiet,
+        refuses: false,
         faults: &[Fault::Omits(names::is_close)],
     },
     Saboteur {
@@ -1531,6 +1677,7 @@ pub static SABOTEURS: &[Saboteur] = &[
         what: "Ends no direction of a connection",
         anomalies: &[Anomaly::Blocked, Anomaly::WrongError],
         shown_by: ShownBy::Quiet,
+        refuses: false,
         faults: &[Fault::Omits(names::is_shutdown)],
     },
     Saboteur {
@@ -1541,6 +1688,7 @@ pub static SABOTEURS: &[Saboteur] = &[
         what: "Leaves O_NONBLOCK as it is",
         anomalies: &[Anomaly::Blocked],
         shown_by: ShownBy::Quiet,
+        refuses: false,
         faults: &[Fault::Omits(names::is_flag)],
     },
     Saboteur {
@@ -1551,6 +1699,7 @@ pub static SABOTEURS: &[Saboteur] = &[
         what: "Lets many more connections wait than was asked for",
         anomalies: &[Anomaly::DidNotBlock],
         shown_by: ShownBy::Quiet,
+        refuses: false,
         faults: &[Fault::Does(names::long_backlog)],
     },
     Saboteur {
@@ -1561,6 +1710,7 @@ pub static SABOTEURS: &[Saboteur] = &[
         what: "Says that a name was given that another has",
         anomalies: &[Anomaly::WrongError, Anomaly::WrongValue],
         shown_by: ShownBy::All,
+        refuses: false,
         faults: &[Fault::Says(names::share_names)],
     },
     Saboteur {
@@ -1571,6 +1721,7 @@ pub static SABOTEURS: &[Saboteur] = &[
         what: "Says that a connection was made that was refused",
         anomalies: &[Anomaly::WrongError],
         shown_by: ShownBy::Quiet,
+        refuses: false,
         faults: &[Fault::Says(names::connect_to_nobody)],
     },
     // Waiting, interruptions, errors.
@@ -1582,6 +1733,7 @@ pub static SABOTEURS: &[Saboteur] = &[
         what: "Returns where it must wait",
         anomalies: &[Anomaly::DidNotBlock, Anomaly::WrongError],
         shown_by: ShownBy::Quiet,
+        refuses: true,
         faults: &[Fault::Does(names::never_wait)],
     },
     Saboteur {
@@ -1592,6 +1744,7 @@ pub static SABOTEURS: &[Saboteur] = &[
         what: "Waits where it must return",
         anomalies: &[Anomaly::Blocked],
         shown_by: ShownBy::Quiet,
+        refuses: false,
         faults: &[Fault::Does(names::always_wait)],
     },
     Saboteur {
@@ -1602,6 +1755,7 @@ pub static SABOTEURS: &[Saboteur] = &[
         what: "Takes every timeout for none",
         anomalies: &[Anomaly::DidNotBlock, Anomaly::WrongError],
         shown_by: ShownBy::Quiet,
+        refuses: false,
         faults: &[Fault::Does(names::give_up_at_once)],
     },
     Saboteur {
@@ -1612,6 +1766,7 @@ pub static SABOTEURS: &[Saboteur] = &[
         what: "Restarts every call that a signal interrupts",
         anomalies: &[Anomaly::LostWakeUp],
         shown_by: ShownBy::Quiet,
+        refuses: false,
         faults: &[Fault::Does(names::restart_unasked)],
     },
     Saboteur {
@@ -1622,6 +1777,7 @@ pub static SABOTEURS: &[Saboteur] = &[
         what: "Restarts no call that a signal interrupts, whatever SA_RESTART says",
         anomalies: &[Anomaly::DidNotBlock],
         shown_by: ShownBy::Quiet,
+        refuses: false,
         faults: &[Fault::Does(names::never_restart)],
     },
     Saboteur {
@@ -1632,6 +1788,7 @@ pub static SABOTEURS: &[Saboteur] = &[
         what: "Tells another error than the call gave",
         anomalies: &[Anomaly::WrongError],
         shown_by: ShownBy::Quiet,
+        refuses: false,
         faults: &[Fault::Says(names::another_error)],
     },
     Saboteur {
@@ -1640,8 +1797,9 @@ pub static SABOTEURS: &[Saboteur] = &[
         mechanisms: &[],
         operations: &[],
         what: "Tells of an interruption that there was not",
-        anomalies: &[Anomaly::WrongError],
+        anomalies: &[Anomaly::WrongError, Anomaly::Phantom, Anomaly::Corrupted],
         shown_by: ShownBy::Quiet,
+        refuses: false,
         faults: &[Fault::Says(names::error_for_success)],
     },
     // What a root leaves behind.
@@ -1653,6 +1811,7 @@ pub static SABOTEURS: &[Saboteur] = &[
         what: "Leaves a descriptor open at each run",
         anomalies: &[Anomaly::Leaked],
         shown_by: ShownBy::Quiet,
+        refuses: false,
         faults: &[Fault::Leaves(Leftover::Descriptor)],
     },
     Saboteur {
@@ -1663,6 +1822,7 @@ pub static SABOTEURS: &[Saboteur] = &[
         what: "Leaves the names of the channels behind",
         anomalies: &[Anomaly::Leaked],
         shown_by: ShownBy::Quiet,
+        refuses: false,
         faults: &[Fault::Leaves(Leftover::Names)],
     },
 ];

@@ -10,7 +10,7 @@ use spec::{
     Mechanism, Operation, Signal,
     operation::{ActionFlag, Disposition},
 };
-use std::{fs, time::Duration};
+use std::{collections::BTreeSet, time::Duration};
 
 /// A fault over the signals of a process: what it does not change goes its way.
 trait SignalFault: std::fmt::Debug + 'static {
@@ -112,25 +112,20 @@ pub(super) fn send_twice() -> Box<dyn Signals> {
     Box::new(Over(SendTwice))
 }
 
-/// Does not queue a signal that is pending already.
-#[derive(Debug)]
-struct Coalesce;
-
-/// Whether a signal is pending for a process: `ShdPnd` of `/proc/pid/status`, see proc(5).
-fn is_pending(pid: i32, signal: i32) -> bool {
-    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
-    let set = status.lines().find_map(|line| line.strip_prefix("ShdPnd:")).map_or("", str::trim);
-    u64::from_str_radix(set, 16).is_ok_and(|set| set & (1 << (signal - 1)) != 0)
+/// Queues a signal once, as if it were pending ever after: of what the system knows to be pending, nothing is told across namespaces.
+#[derive(Debug, Default)]
+struct Coalesce {
+    queued: BTreeSet<(i32, i32)>,
 }
 
 impl SignalFault for Coalesce {
     fn queue(&mut self, pid: i32, signal: i32, value: u64) -> Result<()> {
-        if is_pending(pid, signal) { Ok(()) } else { ProcessSignals.queue(pid, signal, value) }
+        if self.queued.insert((pid, signal)) { ProcessSignals.queue(pid, signal, value) } else { Ok(()) }
     }
 }
 
 pub(super) fn coalesce() -> Box<dyn Signals> {
-    Box::new(Over(Coalesce))
+    Box::new(Over(Coalesce::default()))
 }
 
 /// Sends each value with the signal after the one that it belongs to.

@@ -23,6 +23,9 @@ use std::{collections::BTreeSet, path::Path, process::Command, time::Instant};
 /// last.
 const PATIENCE: u32 = 4_000;
 
+/// What bounds of time are multiplied by: some saboteurs wait until a bound is over, and nothing but that can come of it.
+const IMPATIENCE: f64 = 0.4;
+
 /// The suite against its saboteurs.
 #[derive(Clone, Debug, clap::Args)]
 #[command(
@@ -129,7 +132,7 @@ fn attempt(saboteur: &Saboteur, agent: &Path, corpus: &Corpus, jobs: Option<u16>
     let started = Instant::now();
     let mut settings = Settings::new(vec![agent.into(), "--sabotage".into(), saboteur.name.clone().into()]);
     settings.jobs = jobs.map_or(0, usize::from);
-    settings.time_scale = time_scale()?;
+    settings.time_scale = time_scale()? * IMPATIENCE;
     settings.until_failure = true;
     settings.controls = false;
     settings.runs_at_least = if saboteur.shown_by == ShownBy::Races { PATIENCE } else { 1 };
@@ -172,6 +175,7 @@ mod tests {
             what: "Does something".to_owned(),
             anomalies: vec![Anomaly::Lost],
             shown_by: ShownBy::All,
+            refuses: false,
             caught_as: Verdict::Broken,
         }
     }

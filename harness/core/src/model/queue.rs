@@ -478,6 +478,9 @@ impl<'p> Translation<'p> {
                     return Action::Spoiled(Anomaly::Torn, "a message from its beginning".to_owned());
                 }
                 [run] => (Some(run.from), Some(run.message)),
+                runs if runs.iter().any(|run| run.from == 0) => {
+                    return Action::Spoiled(Anomaly::Corrupted, "bytes that somebody sent".to_owned());
+                }
                 _ => return Action::Spoiled(Anomaly::Merged, "one message".to_owned()),
             },
             _ => (None, None),

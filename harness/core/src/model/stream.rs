@@ -32,6 +32,10 @@ struct Stream {
     /// Of which stamped messages something is read, and which are sent at all.
     read_of: BTreeSet<(u8, u32)>,
     sent: BTreeSet<(u8, u32)>,
+    /// All texts that are written.
+    texts: Vec<Vec<u8>>,
+    /// How many bytes are read that tell no writer.
+    unknown: usize,
     /// Who can write toward each end at the start; `None` where that is not followed.
     writers: Option<[BTreeSet<usize>; 2]>,
     has_end: bool,
@@ -272,7 +276,19 @@ impl<'p> Translation<'p> {
             Action::Append { bytes: Bytes::Stamped(run), .. } => Some((run.from, run.message)),
             _ => None,
         });
+        let texts = actions.iter().flat_map(Known::actions).filter_map(|action| match action {
+            Action::Append { bytes: Bytes::Text(text), .. } => Some(text.clone()),
+            _ => None,
+        });
+        let received = trace.calls.iter().filter_map(|call| match call.outcome {
+            Some(Outcome::Received(received)) => Some(&received.pieces),
+            _ => None,
+        });
+        let runs =
+            received.flatten().flat_map(|piece| if let Data::Runs(runs) = &piece.data { runs.as_slice() } else { &[] });
         Stream {
+            texts: texts.collect(),
+            unknown: runs.filter(|run| run.from == 0).map(|run| run.length as usize).sum(),
             read: self.ranks.len(),
             read_of: self.cuts.keys().copied().collect(),
             sent: sent.collect(),
@@ -527,8 +543,10 @@ impl Model for Stream {
                 let allowed = if empty { "it to wait: somebody may yet write".to_owned() } else { front(states, *to) };
                 (if empty { Anomaly::WrongValue } else { Anomaly::Lost }, allowed)
             }
-            Action::Append { rank: Rank::Unread, .. } => {
-                (Anomaly::Lost, "its bytes to be read before those that were written after them".to_owned())
+            Action::Append { rank: Rank::Unread, bytes, .. } => {
+                // What stands in their place tells no writer.
+                let anomaly = if bytes.length() <= self.unknown { Anomaly::Corrupted } else { Anomaly::Lost };
+                (anomaly, "its bytes to be read before those that were written after them".to_owned())
             }
             Action::Append { .. } => (Anomaly::Reordered, "its bytes to be read in the order of the writes".to_owned()),
             _ => (Anomaly::WrongError, "it to be taken: there is room".to_owned()),
@@ -563,7 +581,7 @@ impl Stream {
             let wrong = bytes.iter().find(|bytes| !take(&mut content, bytes))?;
             Some(match wrong {
                 Bytes::Stamped(run) => self.explain_stamped(&content, run),
-                Bytes::Text(text) => explain_text(&content, text),
+                Bytes::Text(text) => self.explain_text(&content, text),
             })
         };
         let fullest = states.iter().max_by_key(|state| state.content[to].iter().map(Bytes::length).sum::<usize>());
@@ -590,25 +608,29 @@ impl Stream {
             Some(_) => Anomaly::Corrupted,
         }
     }
-}
 
-fn explain_text(content: &[Bytes], text: &[u8]) -> Anomaly {
-    let Some(Bytes::Text(known)) = content.first() else { return Anomaly::Duplicated };
-    let sorted = |text: &[u8]| {
-        let mut text = text.to_vec();
-        text.sort_unstable();
-        text
-    };
-    let same_letters = known.get(..text.len()).is_some_and(|known| sorted(known) == sorted(text));
-    let mut letters = known.iter();
-    if text.strip_prefix(known.as_slice()).is_some_and(|rest| known.ends_with(rest) || rest.starts_with(known)) {
-        Anomaly::Duplicated
-    } else if same_letters {
-        Anomaly::Reordered
-    } else if text.iter().all(|letter| letters.any(|known| known == letter)) {
-        // All of it is there, and something else between.
-        Anomaly::Lost
-    } else {
-        Anomaly::Corrupted
+    fn explain_text(&self, content: &[Bytes], text: &[u8]) -> Anomaly {
+        let Some(Bytes::Text(known)) = content.first() else {
+            let was_written =
+                self.texts.iter().any(|written| written.windows(text.len().max(1)).any(|part| part == text));
+            return if was_written { Anomaly::Duplicated } else { Anomaly::Corrupted };
+        };
+        let sorted = |text: &[u8]| {
+            let mut text = text.to_vec();
+            text.sort_unstable();
+            text
+        };
+        let same_letters = known.get(..text.len()).is_some_and(|known| sorted(known) == sorted(text));
+        let mut letters = known.iter();
+        if text.strip_prefix(known.as_slice()).is_some_and(|rest| known.ends_with(rest) || rest.starts_with(known)) {
+            Anomaly::Duplicated
+        } else if same_letters {
+            Anomaly::Reordered
+        } else if text.iter().all(|letter| letters.any(|known| known == letter)) {
+            // All of it is there, and something else between.
+            Anomaly::Lost
+        } else {
+            Anomaly::Corrupted
+        }
     }
 }

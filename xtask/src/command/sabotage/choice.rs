@@ -15,7 +15,11 @@ pub(super) fn instances<'c>(corpus: &'c Corpus, saboteur: &Saboteur) -> Vec<Sele
     let scenarios = corpus.scenarios.iter().filter(|scenario| can_show(scenario, saboteur));
     scenarios
         .flat_map(|scenario| {
-            let names = expand::names(scenario).into_iter().filter(|name| saboteur.spoils(name.mechanism)).collect();
+            // Some channels are made of one mechanism, whatever the instance's is.
+            let made = scenario.channels.values().filter_map(|channel| channel.made_of);
+            let is_spoiled = made.into_iter().any(|mechanism| saboteur.spoils(mechanism));
+            let spoils = |name: &InstanceName| is_spoiled || saboteur.spoils(name.mechanism);
+            let names = expand::names(scenario).into_iter().filter(spoils).collect();
             few(names).into_iter().map(move |name| Selected { name, scenario })
         })
         .collect()
@@ -85,6 +89,7 @@ mod tests {
             what: "Does something".to_owned(),
             anomalies: vec![Anomaly::Lost],
             shown_by,
+            refuses: false,
             caught_as: Verdict::Broken,
         }
     }
