@@ -530,10 +530,8 @@ mod tests {
 
     #[test]
     fn who_is_blamed_beside_is_wrong_but_for_refusals() {
-        let shown = vec![
-            shown("ordering/one", Verdict::Broken, &[Anomaly::Lost]),
-            shown("ordering/two", Verdict::Faulty, &[]),
-        ];
+        let shown =
+            vec![shown("ordering/one", Verdict::Broken, &[Anomaly::Lost]), shown("ordering/two", Verdict::Faulty, &[])];
         let mut attempt = attempt(shown);
         assert_eq!(attempt.wrong(), [Wrong::Faulty { place: 1 }]);
         attempt.saboteur.refuses = true;

@@ -153,6 +153,11 @@ impl Decoder {
         if run.from == 0 || end == bytes.len() {
             return 0;
         }
+        // What comes next is told by more bytes than can look alike, or by all there are: nothing of it was taken for this run's.
+        let near = &bytes[end..bytes.len().min(end + ALIKE + 1)];
+        if self.next(near).length as usize == near.len() {
+            return 0;
+        }
         let reach = |back: &u32| {
             let mut decoder = self.clone();
             decoder.writers[usize::from(run.from)].offset -= back;

@@ -79,7 +79,7 @@ pub(super) fn lose(object: Object, _: &Ground) -> Object {
 }
 
 pub(super) fn double(object: Object, _: &Ground) -> Object {
-    over::stream(object, EverySecond { second: Second::Doubled, writes: 0 })
+    over::stream(object, EverySecond { second: Second::Doubled, writes: 1 })
 }
 
 /// A text that is longer than that is not turned: what a reader takes for the beginning of a message should be one.

@@ -254,6 +254,15 @@ impl Flow {
         }
         // How many messages each sent, and how much of the shortest a receiver has room for.
         let room = self.got.iter().filter_map(|got| got.buffer).min().unwrap_or(u64::MAX);
+        // A message that was cut tells less.
+        let cut = self
+            .got
+            .iter()
+            .filter(|_| !self.is_stream)
+            .flat_map(|got| &got.runs)
+            .map(|run| u64::from(run.length))
+            .min();
+        let room = room.min(cut.unwrap_or(u64::MAX));
         let mut senders: BTreeMap<u8, (u32, u64)> = BTreeMap::new();
         for sent in self.sent.iter().filter(|sent| sent.bytes > 0) {
             let (count, shortest) = senders.entry(sent.from).or_insert((0, room));

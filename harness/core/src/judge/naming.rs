@@ -38,10 +38,10 @@ fn texts(#[case] reads: &[&str], #[case] expected: Option<Anomaly>) {
     let plan = samples::plan(
         "mechanisms: [pipe]
 channels: { line: stream }
-story:
-  - writer: { write: abcdef }
-  - reader: { read: 64 }
-  - reader: { read: 64 }
+processes:
+  writer: [{ write: abcdef }]
+  reader: [{ read: 64 }, { read: 64 }]
+must: [complete]
 ",
     );
     let reads = reads.iter().map(|text| read(Data::Text((*text).to_owned()), text.len() as u64)).collect();

@@ -29,13 +29,13 @@ const PIPE_BUF_LEAST: u64 = 512;
 struct Stream {
     /// How many parts are read.
     read: usize,
-    /// Of which stamped messages something is read, and which are sent at all.
-    read_of: BTreeSet<(u8, u32)>,
+    /// Up to where stamped messages are read, and which are sent at all.
+    read_to: BTreeMap<(u8, u32), u32>,
     sent: BTreeSet<(u8, u32)>,
     /// All texts that are written.
     texts: Vec<Vec<u8>>,
-    /// How many bytes are read that tell no writer.
-    unknown: usize,
+    /// Whether bytes are read that tell no writer.
+    unknown: bool,
     /// Who can write toward each end at the start; `None` where that is not followed.
     writers: Option<[BTreeSet<usize>; 2]>,
     has_end: bool,
@@ -284,13 +284,13 @@ impl<'p> Translation<'p> {
             Some(Outcome::Received(received)) => Some(&received.pieces),
             _ => None,
         });
-        let runs =
+        let mut runs =
             received.flatten().flat_map(|piece| if let Data::Runs(runs) = &piece.data { runs.as_slice() } else { &[] });
         Stream {
             texts: texts.collect(),
-            unknown: runs.filter(|run| run.from == 0).map(|run| run.length as usize).sum(),
+            unknown: runs.any(|run| run.from == 0),
             read: self.ranks.len(),
-            read_of: self.cuts.keys().copied().collect(),
+            read_to: self.cuts.iter().filter_map(|(place, cuts)| Some((*place, cuts.iter().max().copied()?))).collect(),
             sent: sent.collect(),
             writers: follows.then_some(writers),
             has_end: mechanism.has(Feature::End),
@@ -543,10 +543,12 @@ impl Model for Stream {
                 let allowed = if empty { "it to wait: somebody may yet write".to_owned() } else { front(states, *to) };
                 (if empty { Anomaly::WrongValue } else { Anomaly::Lost }, allowed)
             }
-            Action::Append { rank: Rank::Unread, bytes, .. } => {
-                // What stands in their place tells no writer.
-                let anomaly = if bytes.length() <= self.unknown { Anomaly::Corrupted } else { Anomaly::Lost };
-                (anomaly, "its bytes to be read before those that were written after them".to_owned())
+            // Of bytes that tell no writer it is not known whose place they took.
+            Action::Append { .. } if self.unknown => {
+                (Anomaly::Corrupted, "its bytes to be read as they were written".to_owned())
+            }
+            Action::Append { rank: Rank::Unread, .. } => {
+                (Anomaly::Lost, "its bytes to be read before those that were written after them".to_owned())
             }
             Action::Append { .. } => (Anomaly::Reordered, "its bytes to be read in the order of the writes".to_owned()),
             _ => (Anomaly::WrongError, "it to be taken: there is room".to_owned()),
@@ -598,7 +600,8 @@ impl Stream {
             None => Anomaly::Phantom,
             Some(known) if first != Some(known) => {
                 // What nobody reads was not overtaken.
-                let is_read = first.is_some_and(|first| self.read_of.contains(&place(&first)));
+                let is_read =
+                    first.is_some_and(|first| self.read_to.get(&place(&first)).is_some_and(|end| first.offset < *end));
                 if is_read { Anomaly::Reordered } else { Anomaly::Lost }
             }
             Some(known) if run.offset > known.offset => Anomaly::Lost,
@@ -629,6 +632,9 @@ impl Stream {
         } else if text.iter().all(|letter| letters.any(|known| known == letter)) {
             // All of it is there, and something else between.
             Anomaly::Lost
+        } else if self.texts.iter().any(|written| written == text) {
+            // It is not there any more.
+            Anomaly::Duplicated
         } else {
             Anomaly::Corrupted
         }

@@ -15,9 +15,11 @@ pub(super) fn instances<'c>(corpus: &'c Corpus, saboteur: &Saboteur) -> Vec<Sele
     let scenarios = corpus.scenarios.iter().filter(|scenario| can_show(scenario, saboteur));
     scenarios
         .flat_map(|scenario| {
-            // Some channels are made of one mechanism, whatever the instance's is.
+            // Some channels are made of one mechanism, whatever the instance's is. Who does nothing wrong but in races needs more runs than
+            // other mechanisms beside give in a short time.
             let made = scenario.channels.values().filter_map(|channel| channel.made_of);
-            let is_spoiled = made.into_iter().any(|mechanism| saboteur.spoils(mechanism));
+            let is_patient = saboteur.shown_by == ShownBy::Races;
+            let is_spoiled = !is_patient && made.into_iter().any(|mechanism| saboteur.spoils(mechanism));
             let spoils = |name: &InstanceName| is_spoiled || saboteur.spoils(name.mechanism);
             let names = expand::names(scenario).into_iter().filter(spoils).collect();
             few(names).into_iter().map(move |name| Selected { name, scenario })
