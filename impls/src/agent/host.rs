@@ -17,7 +17,7 @@ fn agent(saboteur: Option<&Saboteur>) -> String {
 /// The root's hello.
 pub(super) fn hello(saboteur: Option<&Saboteur>) -> RootHello {
     RootHello {
-        lacks: Vec::new(),
+        lacks: lacks(),
         protocol: PROTOCOL,
         agent: agent(saboteur),
         mechanisms: registry::MECHANISMS
@@ -29,6 +29,13 @@ pub(super) fn hello(saboteur: Option<&Saboteur>) -> RootHello {
         limits: limits(),
         system: system(),
     }
+}
+
+/// The operations that this system's kernel does not have.
+fn lacks() -> Vec<String> {
+    let waits_on_any = cfg!(target_os = "linux") && impls_sys::futex::waits_for_any();
+    let lacking = [("wait_on_any", waits_on_any)].into_iter().filter(|(_, has)| !has);
+    lacking.map(|(name, _)| name.to_owned()).collect()
 }
 
 fn capabilities() -> Vec<String> {

@@ -6,6 +6,7 @@ use std::{
     collections::BTreeSet,
     fmt::Debug,
     hash::{BuildHasherDefault, DefaultHasher, Hash},
+    rc::Rc,
 };
 
 /// A set whose order depends on nothing but its members: the same history gets the same words.
@@ -14,8 +15,8 @@ type Set<T> = std::collections::HashSet<T, BuildHasherDefault<DefaultHasher>>;
 /// How many possibilities are looked at for one mark of a history before the checker gives up and says so.
 const BUDGET: usize = 20_000;
 
-/// How many are looked at for a whole history.
-const BUDGET_WHOLE: usize = 2_000_000;
+/// How many more may be looked at for each mark of a long history.
+const BUDGET_PER_MARK: usize = 50;
 
 /// How many violations of one history are told.
 const VIOLATIONS_MAX: usize = 4;
@@ -112,7 +113,7 @@ enum Pending {
 /// One possibility: a state, and how many of its actions each pending call has done.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct Possibility<S> {
-    state: S,
+    state: Rc<S>,
     done: Vec<u16>,
 }
 
@@ -143,12 +144,13 @@ pub fn check<M: Model>(model: &M, trace: &Trace<'_>, actions: &[Known<M::Action>
         trace,
         actions,
         pending: Vec::new(),
-        possible: std::iter::once(Possibility { state: model.start(), done: Vec::new() }).collect(),
+        possible: std::iter::once(Possibility { state: Rc::new(model.start()), done: Vec::new() }).collect(),
         slept: BTreeSet::new(),
         seen: 0,
         seen_before: 0,
         told_of: Vec::new(),
     };
+    let budget = BUDGET + trace.marks.len() * BUDGET_PER_MARK;
     let mut violations = Vec::new();
     for mark in &trace.marks {
         let follows = !violations.is_empty();
@@ -156,7 +158,7 @@ pub fn check<M: Model>(model: &M, trace: &Trace<'_>, actions: &[Known<M::Action>
         if violations.len() >= VIOLATIONS_MAX || check.possible.is_empty() {
             break;
         }
-        if check.seen > BUDGET || check.seen_before > BUDGET_WHOLE {
+        if check.seen > BUDGET || check.seen_before > budget {
             let looked_at = check.seen + check.seen_before;
             return match violations.is_empty() {
                 true => Said::Undecided(format!("gave up after {looked_at} possibilities")),
@@ -245,7 +247,7 @@ impl<M: Model> Check<'_, M> {
         states
             .into_iter()
             .map(|state| {
-                let mut next = Possibility { state, done: possibility.done.clone() };
+                let mut next = Possibility { state: Rc::new(state), done: possibility.done.clone() };
                 next.done[place] += 1;
                 if let Some(process) = process {
                     self.freeze(process, &mut next);
@@ -269,20 +271,23 @@ impl<M: Model> Check<'_, M> {
     /// Everything that may have become of what was possible, by any actions of pending calls in any order. A possibility in
     /// which `goal` is done is not followed further: what else may have happened by then may as well happen later.
     fn closure(&mut self, goal: Option<usize>) -> Set<Possibility<M::State>> {
-        let mut reached = Set::default();
+        let mut reached = self.possible.clone();
         let mut open: Vec<Possibility<M::State>> = self.possible.iter().cloned().collect();
         while let Some(possibility) = open.pop() {
             self.seen += 1;
             if self.seen > BUDGET {
                 break;
             }
-            let at_goal = goal.is_some_and(|goal| self.is_done(&possibility, goal));
-            if !at_goal {
-                for place in 0..self.pending.len() {
-                    open.extend(self.advance(&possibility, place).into_iter().filter(|next| !reached.contains(next)));
+            if goal.is_some_and(|goal| self.is_done(&possibility, goal)) {
+                continue;
+            }
+            for place in 0..self.pending.len() {
+                for next in self.advance(&possibility, place) {
+                    if reached.insert(next.clone()) {
+                        open.push(next);
+                    }
                 }
             }
-            reached.insert(possibility);
         }
         reached
     }
@@ -293,14 +298,18 @@ impl<M: Model> Check<'_, M> {
 
     fn returned(&mut self, call: usize) -> Option<Violation> {
         let place = self.place_of(Pending::Call(call))?;
-        // Most calls overlap with no other, or had no effect: nothing to search then.
+        if let Some(state) = self.after_it_alone(call) {
+            self.seen += 1;
+            self.pending.clear();
+            self.possible = std::iter::once(Possibility { state: Rc::new(state), done: Vec::new() }).collect();
+            return None;
+        }
         let mut reached = self.closure(Some(place));
         if self.seen > BUDGET {
             return None;
         }
         let before: Vec<Possibility<M::State>> =
-            reached.iter().filter(|possibility| !self.is_done(possibility, place)).cloned().collect();
-        reached.retain(|possibility| self.is_done(possibility, place));
+            reached.extract_if(|possibility| !self.is_done(possibility, place)).collect();
         let violation = reached.is_empty().then(|| self.not_allowed(call, place, &before));
         if violation.is_some() {
             reached = self.nearest(call, place, before);
@@ -310,6 +319,24 @@ impl<M: Model> Check<'_, M> {
             self.remove(place);
         }
         violation
+    }
+
+    /// The state after a call that overlaps with no other, where there is but one before and one after each of its actions: most
+    /// calls of most histories are like that, and there is nothing to search then.
+    fn after_it_alone(&self, call: usize) -> Option<M::State> {
+        let [Pending::Call(_)] = self.pending.as_slice() else { return None };
+        let mut possible = self.possible.iter();
+        let (Some(only), None) = (possible.next(), possible.next()) else { return None };
+        let (Known::All(actions) | Known::Some(actions)) = &self.actions[call];
+        let done = *only.done.first().filter(|done| **done != FROZEN)?;
+        let mut state: Option<M::State> = None;
+        for action in &actions[usize::from(done)..] {
+            let before = state.as_ref().unwrap_or_else(|| &*only.state);
+            let mut after = self.model.apply(before, self.trace.calls[call].process, action).into_iter();
+            state = after.next().filter(|_| after.next().is_none());
+            state.as_ref()?;
+        }
+        Some(state.unwrap_or_else(|| M::State::clone(&only.state)))
     }
 
     /// What is left of possibilities that do not allow a call that has returned: as if it had done what it told of all the same.
@@ -322,7 +349,8 @@ impl<M: Model> Check<'_, M> {
             .filter_map(|mut possibility| {
                 for action in &actions[usize::from(possibility.done[place])..] {
                     let allowed = self.model.apply(&possibility.state, process, action).into_iter().next();
-                    possibility.state = allowed.or_else(|| self.model.nearest(&possibility.state, process, action))?;
+                    let next = allowed.or_else(|| self.model.nearest(&possibility.state, process, action))?;
+                    possibility.state = Rc::new(next);
                     possibility.done[place] += 1;
                 }
                 Some(possibility)
@@ -339,7 +367,7 @@ impl<M: Model> Check<'_, M> {
             let states: Vec<M::State> = before
                 .iter()
                 .filter(|possibility| possibility.done[place] == done)
-                .map(|possibility| possibility.state.clone())
+                .map(|possibility| M::State::clone(&possibility.state))
                 .collect();
             Some(self.model.explain(&states, process, actions.get(usize::from(done))?))
         });
