@@ -436,7 +436,7 @@ mod tests {
                 *place ^= 0xff;
             }
             let expected = (from..).zip(&rest).take_while(|(offset, got)| byte(9, message, *offset) == **got).count();
-            prop_assert_eq!(matching(9, message, from, &rest), expected);
+            prop_assert_eq!(matching(9, message, from, &rest) as usize, expected);
         }
     }
 

@@ -232,7 +232,7 @@ pub static SABOTEURS: &[Saboteur] = &[
         mechanisms: &[],
         operations: &[],
         what: "Sends each message as two",
-        anomalies: &[Anomaly::Torn, Anomaly::Truncated, Anomaly::Phantom, Anomaly::Merged],
+        anomalies: &[Anomaly::Torn, Anomaly::Truncated, Anomaly::Phantom, Anomaly::Merged, Anomaly::Duplicated],
         shown_by: ShownBy::Quiet,
         refuses: false,
         faults: &[Fault::Holds(queue::tear)],

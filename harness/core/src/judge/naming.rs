@@ -30,6 +30,7 @@ fn first_named(plan: &Plan, writes: &[u64], reads: Vec<Outcome>) -> Option<Anoma
 #[case::as_written(&["abc", "def"], None)]
 #[case::again(&["abcdef", "abc"], Some(Anomaly::Duplicated))]
 #[case::again_at_once(&["abcdefdef"], Some(Anomaly::Duplicated))]
+#[case::again_before_more(&["abcabcdef"], Some(Anomaly::Duplicated))]
 #[case::what_nobody_wrote(&["abcdef", "xyz"], Some(Anomaly::Corrupted))]
 #[case::turned(&["defabc"], Some(Anomaly::Reordered))]
 #[case::without_a_letter(&["abdef"], Some(Anomaly::Lost))]
@@ -39,13 +40,13 @@ fn texts(#[case] reads: &[&str], #[case] expected: Option<Anomaly>) {
         "mechanisms: [pipe]
 channels: { line: stream }
 processes:
-  writer: [{ write: abcdef }]
+  writer: [{ write: abc }, { write: def }]
   reader: [{ read: 64 }, { read: 64 }]
 must: [complete]
 ",
     );
     let reads = reads.iter().map(|text| read(Data::Text((*text).to_owned()), text.len() as u64)).collect();
-    assert_eq!(first_named(&plan, &[6], reads), expected);
+    assert_eq!(first_named(&plan, &[3, 3], reads), expected);
 }
 
 /// A run of bytes of the only writer, by its message and its place there.

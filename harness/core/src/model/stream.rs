@@ -640,6 +640,15 @@ impl Stream {
         }
     }
 
+    /// Whether a text is one that was written, or has one twice in a row.
+    fn is_again(&self, text: &[u8]) -> bool {
+        let twice = |written: &[u8]| {
+            let twice = written.repeat(2);
+            !twice.is_empty() && text.windows(twice.len()).any(|part| part == twice)
+        };
+        self.texts.iter().any(|written| written == text || twice(written))
+    }
+
     fn explain_text(&self, content: &[Bytes], text: &[u8]) -> Anomaly {
         let Some(Bytes::Text(known)) = content.first() else {
             let was_written =
@@ -660,8 +669,8 @@ impl Stream {
         } else if text.iter().all(|letter| letters.any(|known| known == letter)) {
             // All of it is there, and something else between.
             Anomaly::Lost
-        } else if self.texts.iter().any(|written| written == text) {
-            // It is not there any more.
+        } else if self.is_again(text) {
+            // It is not there any more, or not as often.
             Anomaly::Duplicated
         } else {
             Anomaly::Corrupted
