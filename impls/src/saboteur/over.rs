@@ -11,7 +11,7 @@ use crate::{
 use impls_sys::{memory::Mapping, sysv::Change};
 use spec::{
     Operation,
-    operation::{End, Mode, SealKind},
+    operation::{End, Mode, Requeue, SealKind},
 };
 use std::{os::fd::OwnedFd, time::Duration};
 
@@ -287,6 +287,18 @@ impl<F: WakeFault> Wake for Over<dyn Wake, F> {
 
     fn notify_bits(&mut self, sleepers: Sleepers, bits: u64) -> Result<Option<u64>> {
         self.inner.notify_bits(sleepers, bits)
+    }
+
+    fn choose_word(&mut self, number: u64) -> Result<()> {
+        self.inner.choose_word(number)
+    }
+
+    fn wait_on_any(&mut self, words: &[u8], expected: u64, patience: Patience) -> Result<u64> {
+        self.inner.wait_on_any(words, expected, patience)
+    }
+
+    fn requeue(&mut self, requeue: &Requeue<u64>) -> Result<u64> {
+        self.inner.requeue(requeue)
     }
 
     fn arrive(&mut self) -> Result<bool> {

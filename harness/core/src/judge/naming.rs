@@ -31,6 +31,8 @@ fn first_named(plan: &Plan, writes: &[u64], reads: Vec<Outcome>) -> Option<Anoma
 #[case::again(&["abcdef", "abc"], Some(Anomaly::Duplicated))]
 #[case::again_at_once(&["abcdefdef"], Some(Anomaly::Duplicated))]
 #[case::again_before_more(&["abcabcdef"], Some(Anomaly::Duplicated))]
+#[case::again_behind_a_rest(&["ab", "cabcdef"], Some(Anomaly::Duplicated))]
+#[case::a_letter_twice_is_another_one(&["abbdef"], Some(Anomaly::Corrupted))]
 #[case::what_nobody_wrote(&["abcdef", "xyz"], Some(Anomaly::Corrupted))]
 #[case::turned(&["defabc"], Some(Anomaly::Reordered))]
 #[case::without_a_letter(&["abdef"], Some(Anomaly::Lost))]

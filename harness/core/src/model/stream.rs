@@ -289,8 +289,8 @@ impl<'p> Translation<'p> {
             Action::Append { bytes: Bytes::Stamped(run), .. } => Some((run.from, run.message)),
             _ => None,
         });
-        let texts = actions.iter().flat_map(Known::actions).filter_map(|action| match action {
-            Action::Append { bytes: Bytes::Text(text), .. } => Some(text.clone()),
+        let texts = trace.calls.iter().filter_map(|call| match call.operation {
+            Operation::Write(write) => write.text.as_ref().map(|text| text.clone().into_bytes()),
             _ => None,
         });
         let received = trace.calls.iter().filter_map(|call| match call.outcome {
@@ -640,13 +640,16 @@ impl Stream {
         }
     }
 
-    /// Whether a text is one that was written, or has one twice in a row.
-    fn is_again(&self, text: &[u8]) -> bool {
-        let twice = |written: &[u8]| {
-            let twice = written.repeat(2);
-            !twice.is_empty() && text.windows(twice.len()).any(|part| part == twice)
+    /// Whether a text is one that was written whole, or what was there with such a one besides.
+    fn is_again(&self, known: &[u8], text: &[u8]) -> bool {
+        let besides = |written: &[u8]| {
+            let last = text.len().saturating_sub(written.len());
+            (0..=last).any(|at| {
+                text[at..].starts_with(written)
+                    && known.starts_with(&[&text[..at], &text[at + written.len()..]].concat())
+            })
         };
-        self.texts.iter().any(|written| written == text || twice(written))
+        self.texts.iter().filter(|written| !written.is_empty()).any(|written| written == text || besides(written))
     }
 
     fn explain_text(&self, content: &[Bytes], text: &[u8]) -> Anomaly {
@@ -669,7 +672,7 @@ impl Stream {
         } else if text.iter().all(|letter| letters.any(|known| known == letter)) {
             // All of it is there, and something else between.
             Anomaly::Lost
-        } else if self.is_again(text) {
+        } else if self.is_again(known, text) {
             // It is not there any more, or not as often.
             Anomaly::Duplicated
         } else {
