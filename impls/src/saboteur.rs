@@ -60,13 +60,16 @@ pub struct Saboteur {
     pub(crate) faults: &'static [Fault],
 }
 
+/// Makes a channel.
+pub(crate) type Make = fn(spec::Mechanism, &Channel<u64>) -> Result<Box<dyn Opened>, OpenError>;
+
 /// Where a fault is planted.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Fault {
     /// The root makes a channel with other options than it was told, or of another mechanism.
     Opens(fn(spec::Mechanism, &mut Channel<u64>) -> spec::Mechanism),
     /// The root makes something else in a channel's place.
-    Makes(fn(spec::Mechanism, &Channel<u64>) -> Result<Box<dyn Opened>, OpenError>),
+    Makes(Make),
     /// A process keeps other ends open than it was told.
     Keeps(fn(HeldEnd) -> HeldEnd),
     /// What a process holds of a channel misbehaves.
