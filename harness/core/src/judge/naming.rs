@@ -82,3 +82,18 @@ must: [complete]
     let length = runs.iter().map(|run| u64::from(run.length)).sum();
     assert_eq!(first_named(&plan, &[64, 64], vec![read(Data::Runs(runs), length)]), expected);
 }
+
+#[test]
+fn a_message_with_a_byte_of_nobody_is_corrupted_and_not_merged() {
+    let plan = samples::plan(
+        "mechanisms: [posix_mq]
+channels: { mail: queue }
+processes:
+  sender: [{ send: { size: 64 } }]
+  receiver: [{ receive: 64 }]
+must: [complete]
+",
+    );
+    let received = read(Data::Runs(vec![part(0, 0, 63), of_nobody(1)]), 64);
+    assert_eq!(first_named(&plan, &[64], vec![received]), Some(Anomaly::Corrupted));
+}

@@ -298,24 +298,6 @@ proptest! {
     }
 
     #[test]
-    fn a_message_that_ends_in_bytes_of_nobody_is_not_merged(
-        (plan, mut calls) in system(),
-        pick in any::<prop::sample::Index>(),
-    ) {
-        let received = receives(&calls);
-        let index = received[pick.index(received.len())];
-        if let Outcome::Received(received) = &mut calls[index].outcome
-            && let Data::Runs(runs) = &mut received.pieces[0].data
-        {
-            runs[0].length -= 1;
-            runs.push(Run { from: 0, message: 0, offset: 0, length: 1 });
-        }
-        let violations = crate::model::judge(&plan, &history(&calls)).violations;
-        prop_assert!(!violations.is_empty());
-        prop_assert!(violations.iter().all(|violation| violation.anomaly != Anomaly::Merged));
-    }
-
-    #[test]
     fn bytes_that_nobody_sent_are_found((plan, mut calls) in system(), pick in any::<prop::sample::Index>()) {
         let received = receives(&calls);
         run_of(&mut calls[received[pick.index(received.len())]]).unwrap().from = 0;
