@@ -1803,7 +1803,7 @@ pub static SABOTEURS: &[Saboteur] = &[
         mechanisms: &[],
         operations: &[],
         what: "Tells of an interruption that there was not",
-        anomalies: &[Anomaly::WrongError, Anomaly::Phantom, Anomaly::Corrupted],
+        anomalies: &[Anomaly::WrongError, Anomaly::Phantom, Anomaly::Corrupted, Anomaly::Duplicated],
         shown_by: ShownBy::Quiet,
         refuses: false,
         faults: &[Fault::Says(names::error_for_success)],
