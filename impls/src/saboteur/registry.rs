@@ -807,7 +807,7 @@ pub static SABOTEURS: &[Saboteur] = &[
         operations: &[],
         what: "Wakes nobody",
         anomalies: &[Anomaly::LostWakeUp, Anomaly::WrongValue],
-        shown_by: ShownBy::Quiet,
+        shown_by: ShownBy::All,
         refuses: false,
         faults: &[Fault::Holds(wake::forget_notify)],
     },
