@@ -16,6 +16,7 @@ pub mod matrix;
 pub mod portrait;
 mod race;
 pub mod run;
+pub mod sabotage;
 pub mod style;
 pub mod summary;
 pub mod terminal;

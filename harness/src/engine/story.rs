@@ -228,7 +228,7 @@ impl Story<'_> {
     fn close(self, grounds: &Grounds, lane: &mut Lane) -> Result<Vec<Event>, Fault> {
         let leaked = self.team.close(grounds, lane)?;
         if !leaked.is_empty() {
-            return Err(Fault::agent("the agent", format!("left behind: {}", leaked.join(", "))));
+            return Err(Fault::Leaked(leaked));
         }
         Ok(self.events)
     }
