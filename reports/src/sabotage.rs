@@ -1,9 +1,10 @@
 //! The matrix of saboteurs and properties: what each planted fault was called where, and whether each was found out.
 //!
 //! A fault goes by the names of the findings where it first showed. Among them has to be, somewhere, what the saboteur is; and what they
-//! conclude became of something (`lost`, `torn`) has to be in the saboteur's list in every instance. That a call gave another value or waited
-//! too long is seen, not concluded, and may come of any fault. So may whatever goes wrong later in the same history: it is told in JSON
-//! Lines, and not judged.
+//! conclude became of something (`lost`, `torn`) has to be in the saboteur's list in every story. What processes that nothing holds back
+//! make of a fault depends on who was faster, and differs from run to run: that is told, and not judged. That a call gave another value
+//! or waited too long is seen, not concluded, and may come of any fault. So may whatever goes wrong later in the same history: it is told
+//! in JSON Lines, and not judged.
 
 use crate::{
     instance_id,
@@ -25,6 +26,8 @@ pub struct Shown {
     pub id: String,
     /// Its scenario.
     pub scenario: String,
+    /// Whether it is a story, whose steps are taken one by one: nothing but the fault decides what goes wrong in it.
+    pub is_story: bool,
     /// Its verdict.
     pub verdict: Verdict,
     /// What the findings that gate called it where it first showed. What goes wrong after that may be its consequence, as a deadlock
@@ -39,9 +42,9 @@ pub struct Shown {
 }
 
 impl Shown {
-    /// What a report says.
+    /// What a report says of a story, or of something else.
     #[must_use]
-    pub fn of(report: &InstanceReport) -> Self {
+    pub fn of(report: &InstanceReport, is_story: bool) -> Self {
         let findings = report.judgement.iter().flat_map(|judgement| &judgement.findings);
         let gating = findings
             .filter(|finding| finding.verdict == Verdict::Faulty || finding.grade == Grade::Must)
@@ -56,6 +59,7 @@ impl Shown {
         Self {
             id: report.id.clone(),
             scenario: report.scenario.clone(),
+            is_story,
             verdict: report.verdict,
             anomalies,
             later,
@@ -97,7 +101,7 @@ pub enum Wrong {
     Survived,
     /// It was found out, but nobody said what it is.
     Unnamed,
-    /// An instance calls it what it neither is nor has as its consequence.
+    /// A story calls it what it neither is nor has as its consequence.
     Misnamed {
         /// Its place among what was shown.
         place: usize,
@@ -153,7 +157,8 @@ impl Attempt {
             let strange = shown
                 .anomalies
                 .iter()
-                .filter(|anomaly| anomaly.is_conclusion() && !self.saboteur.anomalies.contains(anomaly));
+                .filter(|anomaly| anomaly.is_conclusion() && !self.saboteur.anomalies.contains(anomaly))
+                .filter(|_| shown.is_story);
             wrong.extend(strange.map(|anomaly| Wrong::Misnamed { place, anomaly: *anomaly }));
         }
         wrong
@@ -481,6 +486,7 @@ mod tests {
         Shown {
             id: format!("{scenario}[posix_mq]"),
             scenario: scenario.to_owned(),
+            is_story: !scenario.starts_with("races/"),
             verdict,
             anomalies: anomalies.iter().copied().collect(),
             later: BTreeSet::new(),
@@ -529,6 +535,14 @@ mod tests {
     }
 
     #[test]
+    fn what_a_race_makes_of_a_fault_is_no_misnomer_but_does_not_do() {
+        let odd = shown("races/two", Verdict::Broken, &[Anomaly::Merged]);
+        assert_eq!(attempt(vec![odd.clone()]).wrong(), [Wrong::Unnamed]);
+        let named = shown("ordering/one", Verdict::Broken, &[Anomaly::Lost]);
+        assert_eq!(attempt(vec![named, odd]).wrong(), []);
+    }
+
+    #[test]
     fn who_is_blamed_beside_is_wrong_but_for_refusals() {
         let shown =
             vec![shown("ordering/one", Verdict::Broken, &[Anomaly::Lost]), shown("ordering/two", Verdict::Faulty, &[])];
@@ -563,7 +577,7 @@ mod tests {
         };
         let mut report = crate::samples::broken_story();
         report.judgement = Some(judgement);
-        let shown = Shown::of(&report);
+        let shown = Shown::of(&report, true);
         let named = |anomalies: &BTreeSet<Anomaly>| anomalies.iter().copied().collect::<Vec<_>>();
         assert_eq!(named(&shown.anomalies), [Anomaly::Duplicated, Anomaly::WrongValue]);
         assert_eq!(named(&shown.later), [Anomaly::Lost, Anomaly::Phantom, Anomaly::Deadlock]);

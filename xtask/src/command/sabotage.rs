@@ -16,7 +16,7 @@ use crate::{
 use anyhow::{Context as _, bail};
 use harness_core::sabotage::{Saboteur, ShownBy};
 use reports::sabotage::{Attempt, Sabotage, Shown};
-use spec::scenario::Grade;
+use spec::scenario::{Body, Grade};
 use std::{collections::BTreeSet, path::Path, process::Command, time::Instant};
 
 /// What does nothing wrong but in races may need so many runs, and more than a race that is only to hold: the first that breaks is the
@@ -139,10 +139,16 @@ fn attempt(saboteur: &Saboteur, agent: &Path, corpus: &Corpus, jobs: Option<u16>
     let command = format!("{} --sabotage {}", workspace::shown(agent), saboteur.name);
     settings.repeat = format!(" --agent {}", quoted(&command));
     let selected = choice::instances(corpus, saboteur);
+    let is_story = |body: &Body| matches!(body, Body::Story(_));
+    let stories: BTreeSet<&str> = selected
+        .iter()
+        .filter(|selected| is_story(&selected.scenario.body))
+        .map(|selected| selected.scenario.id.as_str())
+        .collect();
     let mut shown = Vec::with_capacity(selected.len());
     Runner::start(settings)?.run(&selected, &mut |step| {
         if let Step::Done(report) = step {
-            shown.push(Shown::of(&report));
+            shown.push(Shown::of(&report, stories.contains(report.scenario.as_str())));
         }
     });
     shown.sort_by(|left, right| left.id.cmp(&right.id));
