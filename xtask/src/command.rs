@@ -1,6 +1,7 @@
 //! The subcommands: one file each.
 
 mod agent_check;
+mod bench;
 mod ci;
 mod compare;
 pub mod conform;
@@ -33,6 +34,8 @@ enum Command {
     List(list::Arguments),
     /// Explain a scenario or a mechanism: promise, clause, evidence
     Explain(explain::Arguments),
+    /// Measure what mechanisms cost
+    Bench(bench::Arguments),
     /// Lay two or more portraits or runs side by side, differences first
     Compare(compare::Arguments),
     /// Render a recorded run again
@@ -59,6 +62,7 @@ impl CommandLine {
             Command::Conform(arguments) => conform::run(&arguments),
             Command::List(arguments) => list::run(&arguments),
             Command::Explain(arguments) => explain::run(&arguments),
+            Command::Bench(arguments) => bench::run(&arguments),
             Command::Compare(arguments) => compare::run(&arguments),
             Command::Report(arguments) => report::run(&arguments),
             Command::AgentCheck(arguments) => agent_check::run(&arguments),

@@ -121,6 +121,21 @@ pub(crate) fn own_delay_ns() -> u64 {
     fs::read_to_string("/proc/thread-self/schedstat").ok().and_then(|text| field(&text, 1)).unwrap_or(0)
 }
 
+/// How long a process has been ready to run so far and did not: nanoseconds.
+pub(crate) fn delay_ns_of(pid: i32) -> Option<u64> {
+    fs::read_to_string(format!("/proc/{pid}/schedstat")).ok().and_then(|text| field(&text, 1))
+}
+
+/// A clock tick of `/proc/stat`: nanoseconds. The kernel tells times there in hundredths of a second.
+const TICK_NS: u64 = 10_000_000;
+
+/// How long the hypervisor has given our processors to others so far: nanoseconds.
+pub(crate) fn steal_ns() -> u64 {
+    let stat = fs::read_to_string("/proc/stat").unwrap_or_default();
+    // After the word: user, nice, system, idle, iowait, irq, softirq, steal.
+    stat.lines().next().and_then(|line| field(line, 8)).map_or(0, |ticks| ticks * TICK_NS)
+}
+
 /// The state letter and the number of threads; the name in parentheses may hold anything, so count from its end.
 fn parse_stat(stat: &str) -> Option<(char, u32)> {
     let rest = &stat[stat.rfind(')')? + 1..];

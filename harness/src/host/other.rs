@@ -39,6 +39,14 @@ pub(crate) fn own_delay_ns() -> u64 {
     0
 }
 
+pub(crate) fn delay_ns_of(_pid: i32) -> Option<u64> {
+    None
+}
+
+pub(crate) fn steal_ns() -> u64 {
+    0
+}
+
 pub(crate) fn children_of(_pid: i32) -> Vec<i32> {
     Vec::new()
 }

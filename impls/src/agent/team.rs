@@ -230,7 +230,7 @@ fn processors(open: &Open) -> usize {
 
 /// How many processors this process, and what it starts, may run on.
 #[cfg(target_os = "linux")]
-fn processors_of_root() -> usize {
+pub(super) fn processors_of_root() -> usize {
     use nix::sched::{CpuSet, sched_getaffinity};
     let allowed = sched_getaffinity(Pid::from_raw(0)).unwrap_or_default();
     (0..CpuSet::count()).filter(|processor| allowed.is_set(*processor).unwrap_or(false)).count().max(1)

@@ -239,10 +239,7 @@ mod tests {
     use spec::Mechanism;
 
     #[rstest]
-    #[case(
-        Cell::between_two(Mechanism::Pipe, Shape::RoundTrip, 64, Placement::OneCore),
-        "pipe/round_trip/64/one_core"
-    )]
+    #[case(Cell::between_two(Mechanism::Pipe, Shape::RoundTrip, 64, Placement::OneCore), "pipe/round_trip/64/one_core")]
     #[case(Cell::of_takers(Mechanism::Flock, Shape::TakeShared, 4, Placement::Free), "flock/take_shared/4/free")]
     #[case(
         Cell::between_two(Mechanism::Udp, Shape::OpenLoop(80), 64, Placement::TwoAwake),

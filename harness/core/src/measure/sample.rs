@@ -318,8 +318,7 @@ mod tests {
 
     #[test]
     fn what_is_sent_one_way_is_told_by_the_median_slice_of_the_receiver() {
-        let receiver =
-            Measured { slices: vec![9_000, 1_000, 1_000, 70_000, 1_100], slice_operations: 10, ..party(1) };
+        let receiver = Measured { slices: vec![9_000, 1_000, 1_000, 70_000, 1_100], slice_operations: 10, ..party(1) };
         assert_eq!(sample("pipe/one_way/64/one_core", vec![party(1), receiver]).cost_ns(), 105.0);
     }
 

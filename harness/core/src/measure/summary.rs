@@ -186,11 +186,18 @@ mod tests {
 
     #[test]
     fn each_round_is_compared_with_its_own_floor() {
-        let samples = [sample(0, 5_000, 4_000.0, false), sample(1, 7_500, 6_000.0, false), sample(2, 5_000, 4_000.0, false)];
+        let samples =
+            [sample(0, 5_000, 4_000.0, false), sample(1, 7_500, 6_000.0, false), sample(2, 5_000, 4_000.0, false)];
         let row = Row::of(&samples.iter().collect::<Vec<_>>()).unwrap();
-        assert_eq!((row.cost_ns, row.ratio, row.ratio_interval.low, row.ratio_interval.high), (5_000.0, 1.25, 1.25, 1.25));
+        assert_eq!(
+            (row.cost_ns, row.ratio, row.ratio_interval.low, row.ratio_interval.high),
+            (5_000.0, 1.25, 1.25, 1.25)
+        );
         let latency = row.latency.unwrap();
-        assert_eq!((latency.p50, latency.p99, latency.p999, latency.count), (5_000.0, 22_500.0, Some(22_500.0), 60_000));
+        assert_eq!(
+            (latency.p50, latency.p99, latency.p999, latency.count),
+            (5_000.0, 22_500.0, Some(22_500.0), 60_000)
+        );
         assert_eq!(row.switches, 2.0);
     }
 
