@@ -3,14 +3,15 @@
 use crate::{
     engine::measure::{self, Taken},
     fault::Fault,
+    isolation,
     lane::Lane,
     session::Session,
 };
 use harness_core::{
-    measure::{Cell, Sample},
+    measure::{Cell, Placement, Sample},
     wire::capability,
 };
-use std::sync::PoisonError;
+use std::{ffi::OsString, process::Stdio, sync::PoisonError};
 
 /// How much is done for a sample. Times are of one sample's own clock, in nanoseconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,7 +22,7 @@ pub struct Effort {
     pub batch_ns: u64,
     /// For how long that is tried.
     pub warm_up_max_ns: u64,
-    /// How long each floor takes, before and after.
+    /// How long each floor takes, before and after; 0 leaves them out.
     pub floor_ns: u64,
     /// How often a sample is taken anew that strangers have disturbed.
     pub tries: u32,
@@ -35,6 +36,10 @@ impl Effort {
     /// What gives an idea.
     pub const QUICK: Self =
         Self { sample_ns: 15_000_000, batch_ns: 3_000_000, warm_up_max_ns: 15_000_000, floor_ns: 1_500_000, tries: 2 };
+
+    /// One of many, to be compared with one that is taken directly before or after: floors say nothing then.
+    pub const PAIR: Self =
+        Self { sample_ns: 25_000_000, batch_ns: 3_000_000, warm_up_max_ns: 12_000_000, floor_ns: 0, tries: 1 };
 
     /// What can be spared beside something else.
     pub const BRIEF: Self =
@@ -102,6 +107,31 @@ impl Session {
     /// Why they cannot be counted.
     pub fn count_system_calls(&self, cell: Cell) -> Result<Option<f64>, Unmeasured> {
         self.on_a_lane(|lane| measure::count(self.grounds(), lane, cell))
+    }
+
+    /// Runs a program in a world like that of a lane and gives what it printed: what it measures is measured where ours is.
+    ///
+    /// # Errors
+    /// When it cannot be started, or ends with another status than 0: the status, if it has one, and what it said.
+    pub fn run_beside(&self, program: &[OsString]) -> Result<String, (Option<i32>, String)> {
+        let grounds = self.grounds();
+        let output = isolation::lane_command(grounds.isolation, &grounds.config.helper, program)
+            .stdin(Stdio::null())
+            .output()
+            .map_err(|error| (None, error.to_string()))?;
+        if output.status.success() {
+            return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
+        }
+        Err((output.status.code(), String::from_utf8_lossy(&output.stderr).trim().to_owned()))
+    }
+
+    /// The processors that the parties of a cell run on in a round, one after another; none where they are free.
+    #[must_use]
+    pub fn processors_of(&self, cell: &Cell, round: u32) -> Vec<usize> {
+        match cell.placement {
+            Placement::Free => Vec::new(),
+            placement => measure::places(self.grounds(), placement, round).unwrap_or_default(),
+        }
     }
 
     fn on_a_lane<T>(&self, take: impl FnOnce(&mut Lane) -> Result<Taken<T>, Fault>) -> Result<T, Unmeasured> {

@@ -19,7 +19,7 @@ use crate::ExitCode;
 #[command(name = "cargo xtask", bin_name = "cargo xtask", version, max_term_width = 100)]
 #[command(
     after_help = "Exit codes: 0 all as expected, 1 failed, 2 usage, 3 a scenario does not load, 10 broken, 11 vacuous, \
-                        12 faulty, 14 portrait changed, 15 nothing selected."
+                        12 faulty, 13 performance regressed, 14 portrait changed, 15 nothing selected."
 )]
 pub struct CommandLine {
     #[command(subcommand)]

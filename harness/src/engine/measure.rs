@@ -80,7 +80,7 @@ pub(crate) fn count(grounds: &Grounds, lane: &mut Lane, cell: Cell) -> Result<Ta
 }
 
 /// The processors of the parties, and whether each has one of them for itself; `None` where there are too few.
-fn places(grounds: &Grounds, placement: Placement, round: u32) -> Option<Vec<usize>> {
+pub(crate) fn places(grounds: &Grounds, placement: Placement, round: u32) -> Option<Vec<usize>> {
     let mut processors = grounds.processors.clone();
     let turn = round as usize % processors.len().max(1);
     processors.rotate_left(turn);
@@ -271,7 +271,8 @@ impl Crew<'_> {
 
     fn floors(&mut self, effort: &Effort) -> Result<Taken<Vec<(Floor, f64)>>, Fault> {
         let mut readings = Vec::new();
-        for floor in floor::measured(&self.cell) {
+        let floors = if effort.floor_ns > 0 { floor::measured(&self.cell) } else { Vec::new() };
+        for floor in floors {
             match self.floor(floor, effort)? {
                 Taken::All(ns) => readings.push((floor, ns)),
                 Taken::Not(reason) => return Ok(Taken::Not(format!("{floor}: {reason}"))),

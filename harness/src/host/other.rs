@@ -47,6 +47,10 @@ pub(crate) fn steal_ns() -> u64 {
     0
 }
 
+pub(crate) fn machine_facts() -> std::collections::BTreeMap<String, String> {
+    std::collections::BTreeMap::new()
+}
+
 pub(crate) fn children_of(_pid: i32) -> Vec<i32> {
     Vec::new()
 }

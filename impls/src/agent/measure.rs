@@ -16,8 +16,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// The meeting of those who measure: scenarios do not have so many.
-const MEETING: usize = MEETINGS_MAX - 1;
+/// The meeting of so many who measure: scenarios do not have so many meetings. Who comes to one has to have come as often as the others.
+fn meeting_of(parties: usize) -> usize {
+    MEETINGS_MAX.saturating_sub(parties)
+}
 
 /// How long a keeper keeps its processor awake before it looks whether it is to go on.
 const KEPT: Duration = Duration::from_micros(200);
@@ -49,7 +51,7 @@ impl Process<'_> {
         let pids = told.parties.iter().map(|name| self.performer.pids.get(name).copied().unwrap_or(0)).collect();
         let processors = allowed_processors().min(self.processors).max(1);
         let meetings = self.meetings.ok_or_else(no_meetings)?;
-        let meeting = Meeting::new(meetings, MEETING, own, &parties, processors)?;
+        let meeting = Meeting::new(meetings, meeting_of(parties.len()), own, &parties, processors)?;
         let mut recorder = match self.recorder.take() {
             Some(recorder) => recorder,
             None => Recorder::new()?,

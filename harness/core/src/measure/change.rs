@@ -94,16 +94,32 @@ pub struct Verdict {
     pub first: Change,
     /// The second, which is taken where the first says that something changed.
     pub second: Option<Change>,
+    /// One of the same build twice, taken where both say so: it must not say so.
+    pub control: Option<Change>,
 }
 
 impl Verdict {
-    /// What both batches say: a change only where they agree.
+    /// What both batches say: a change only where they agree, and where the same build beside itself shows none.
     #[must_use]
     pub fn tendency(&self) -> Tendency {
-        match &self.second {
-            Some(second) if second.tendency == self.first.tendency => second.tendency,
+        match (&self.second, &self.control) {
+            (Some(second), Some(control)) if control.tendency == Tendency::Alike => self.agreed(second),
             _ => Tendency::Alike,
         }
+    }
+
+    /// Whether more has to be measured before anything is called a change.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        match (&self.second, &self.control) {
+            (None, _) => self.first.tendency != Tendency::Alike,
+            (Some(second), None) => self.agreed(second) != Tendency::Alike,
+            (Some(_), Some(_)) => false,
+        }
+    }
+
+    fn agreed(&self, second: &Change) -> Tendency {
+        if second.tendency == self.first.tendency { second.tendency } else { Tendency::Alike }
     }
 }
 
@@ -151,10 +167,16 @@ mod tests {
     fn a_change_needs_both_batches() {
         let (slow, same) = (Change::of(&pairs(1, 30, 1.3, 0.1)), Change::of(&pairs(2, 30, 1.0, 0.1)));
         let cell = "pipe/round_trip/64/one_core".parse().unwrap();
-        let verdict = |second| Verdict { cell, first: slow, second }.tendency();
-        assert_eq!(verdict(Some(slow)), Tendency::Slower);
-        assert_eq!(verdict(Some(same)), Tendency::Alike);
-        assert_eq!(verdict(None), Tendency::Alike);
+        let verdict = |second, control| {
+            let verdict = Verdict { cell, first: slow, second, control };
+            (verdict.tendency(), verdict.is_open())
+        };
+        assert_eq!(verdict(None, None), (Tendency::Alike, true));
+        assert_eq!(verdict(Some(same), None), (Tendency::Alike, false));
+        assert_eq!(verdict(Some(slow), None), (Tendency::Alike, true));
+        assert_eq!(verdict(Some(slow), Some(same)), (Tendency::Slower, false));
+        // A machine on which a build is slower than itself says nothing about builds.
+        assert_eq!(verdict(Some(slow), Some(slow)), (Tendency::Alike, false));
     }
 
     #[test]

@@ -95,10 +95,18 @@ impl Sample {
     pub fn cost_ns(&self) -> f64 {
         let Some(reporter) = self.reporter() else { return 0.0 };
         match self.cell.shape {
+            // Where all take turns on one processor, what they use of it is what it takes, whoever else is there.
+            Shape::OneWay if self.is_alone_on_its_core() => self.processor_ns(),
             Shape::OneWay => one_slice_ns(reporter),
+            Shape::Take | Shape::TakeShared if self.cell.parties == 1 => one_slice_ns(reporter),
             Shape::Take | Shape::TakeShared => self.elapsed_ns() as f64 / self.operations().max(1) as f64,
             _ => self.latencies().quantile(0.5),
         }
+    }
+
+    /// Whether nothing but its parties works for it, all on one processor. Whose time the kernel's own threads use is not told.
+    fn is_alone_on_its_core(&self) -> bool {
+        self.cell.placement == Placement::OneCore && !self.cell.mechanism.has(Feature::Deferred)
     }
 
     /// The floor of the cell: nanoseconds; `None` where it was not measured.
