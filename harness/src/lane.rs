@@ -244,12 +244,13 @@ fn last_words(directory: &Path) -> String {
     text.chars().skip(skip).collect()
 }
 
-/// Waits until one of these can be read, or for so long. Returns whether one can.
-pub(crate) fn wait(descriptors: &[BorrowedFd<'_>], timeout_ns: u64) -> bool {
+/// Waits until one of these can be read, or for so long. Returns whether each can.
+pub(crate) fn wait(descriptors: &[BorrowedFd<'_>], timeout_ns: u64) -> Vec<bool> {
     let mut polled: Vec<PollFd<'_>> =
         descriptors.iter().map(|descriptor| PollFd::new(*descriptor, PollFlags::POLLIN)).collect();
     let timeout = TimeSpec::from_duration(Duration::from_nanos(timeout_ns));
-    ppoll(&mut polled, Some(timeout), None).is_ok_and(|ready| ready > 0)
+    let any = ppoll(&mut polled, Some(timeout), None).is_ok_and(|ready| ready > 0);
+    polled.iter().map(|polled| any && polled.any().unwrap_or(true)).collect()
 }
 
 /// Binds a process (0: this thread) to processors. Where that is refused, it runs unbound: order never depends on it.

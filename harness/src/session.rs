@@ -423,5 +423,6 @@ fn faulty(what: &str) -> Judgement {
         overlapped: 0,
         evidence: None,
         race: None,
+        story: None,
     }
 }

@@ -45,6 +45,7 @@ fn judgement(verdict: Verdict, findings: Vec<Finding>, events: Vec<Event>) -> Ju
         overlapped: 0,
         evidence: Some(History { run: 0, events }),
         race: None,
+        story: None,
     }
 }
 

@@ -123,6 +123,10 @@ fn evidence(instance: &InstanceReport, judgement: &Judgement, findings: &[&Findi
         text.push_str(&format!("  {}\n", color.dim(diagram::LEGEND)));
     }
     text.push_str(&race::text(judgement));
+    if let Some(story) = &judgement.story {
+        text.push_str("\n  as a story, for a file, in the place of its `orders:` and `processes:`\n\n");
+        text.extend(story.lines().map(|line| format!("    {line}\n")));
+    }
     text
 }
 

@@ -160,6 +160,9 @@ pub struct Judgement {
     /// How a race was run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub race: Option<Box<RaceReport>>,
+    /// Of `orders: every`, the order that broke something, as the `story:` of a file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub story: Option<String>,
 }
 
 /// How a race was run: what really ran, not what was asked for.

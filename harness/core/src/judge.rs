@@ -225,20 +225,16 @@ impl<'p> Judge<'p> {
         }
     }
 
-    /// Says how many orders were run, and which one it was that broke.
-    fn tell_of_orders(&self, findings: &mut [Finding]) {
+    /// Says how many orders were run. Returns the one that broke something, as a story.
+    fn tell_of_orders(&self, findings: &mut [Finding]) -> Option<String> {
         if self.plan.orders != Orders::Every {
-            return;
+            return None;
+        }
+        for finding in findings.iter_mut().filter(|finding| finding.verdict != Verdict::Broken) {
+            finding.notes.push(format!("in all {} orders of the steps", self.runs));
         }
         let broken = self.evidence.as_ref().filter(|_| self.evidence_is_broken);
-        for finding in findings {
-            match (finding.verdict, broken) {
-                (Verdict::Broken, Some(history)) => {
-                    finding.notes.push(format!("the order that shows it:\n{}", orders::as_story(self.plan, history)));
-                }
-                _ => finding.notes.push(format!("in all {} orders of the steps", self.runs)),
-            }
-        }
+        broken.map(|history| orders::as_story(self.plan, history))
     }
 
     /// What the models of the channels' mechanisms do not allow.
@@ -274,7 +270,7 @@ impl<'p> Judge<'p> {
         } else if self.plan.race && self.overlapped == 0 && results::can_overlap(self.plan) {
             findings.push(never_overlapped(self.runs));
         }
-        self.tell_of_orders(&mut findings);
+        let story = self.tell_of_orders(&mut findings);
         findings.sort_by_key(|finding| std::cmp::Reverse(weight(finding)));
         let race = self.race.map(|race| {
             let mut environments = self.tally.environments();
@@ -292,6 +288,7 @@ impl<'p> Judge<'p> {
             overlapped: self.overlapped,
             evidence: self.evidence,
             race,
+            story,
         }
     }
 }
@@ -308,7 +305,7 @@ fn model_finding(plan: &Plan, history: &History, violation: model::Violation) ->
         }
         _ => format!("{who} sleeps in it, though nobody else can go on"),
     };
-    Finding {
+    let mut finding = Finding {
         claim: MODEL.to_owned(),
         ..step_finding(
             if violation.slept { span } else { expect_span },
@@ -317,7 +314,11 @@ fn model_finding(plan: &Plan, history: &History, violation: model::Violation) ->
             got,
             vec![violation.event],
         )
+    };
+    if violation.follows {
+        finding.notes.push("after what was not allowed before, from the nearest state that is".to_owned());
     }
+    finding
 }
 
 /// That the models found nothing, and what they did not judge; nothing where there was nothing to judge.

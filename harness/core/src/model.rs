@@ -18,6 +18,7 @@ pub mod long_queue;
 mod memory;
 mod queue;
 mod semaphore_set;
+mod signals;
 mod stream;
 mod trace;
 mod wake;
@@ -34,27 +35,38 @@ use spec::{Ability, Mechanism, Operation};
 /// What the models say of one history.
 #[derive(Debug, Default)]
 pub struct Opinion {
-    /// What no model allows, at most one for each channel.
+    /// What no model allows.
     pub violations: Vec<Violation>,
-    /// How many channels were judged to the end.
+    /// How many channels, and processes with signals, were judged to the end.
     pub judged: u32,
     /// Why others were not, each as `line: …`.
     pub unjudged: Vec<String>,
 }
 
-/// Judges every channel of a history by the model of its mechanism.
+/// Judges every channel of a history by the model of its mechanism, and the signals of every process.
 #[must_use]
 pub fn judge(plan: &Plan, history: &History) -> Opinion {
     let mut opinion = Opinion::default();
     for (index, channel) in plan.channels.iter().enumerate() {
         let trace = Trace::of(plan, history, index);
-        if trace.calls.is_empty() {
+        // Signals belong to processes: they are judged below.
+        if trace.calls.is_empty() || channel.options.is == Ability::Signals {
             continue;
         }
         match of_channel(plan, channel, index, &trace) {
             Said::Allowed => opinion.judged += 1,
-            Said::Violated(violation) => opinion.violations.push(violation),
+            Said::Violated(violations) => opinion.violations.extend(violations),
             Said::Undecided(why) => opinion.unjudged.push(format!("{}: {why}", channel.name)),
+        }
+    }
+    for (index, process) in plan.processes.iter().enumerate() {
+        let concerns =
+            |who: usize, operation: &Operation<u64>, _: Option<usize>| signals::concerns(plan, index, who, operation);
+        match signals::judge(plan, index, &Trace::about(plan, history, false, &concerns)) {
+            Some(Said::Allowed) => opinion.judged += 1,
+            Some(Said::Violated(violations)) => opinion.violations.extend(violations),
+            Some(Said::Undecided(why)) => opinion.unjudged.push(format!("signals of {}: {why}", process.name)),
+            None => {}
         }
     }
     opinion
@@ -85,6 +97,6 @@ fn of_channel(plan: &Plan, channel: &PlanChannel, index: usize, trace: &Trace<'_
             Mechanism::Barrier => barrier::judge(channel, trace),
             _ => wake::judge(channel, trace),
         },
-        Ability::Signals => Said::Undecided("signals are judged by their scenarios".to_owned()),
+        Ability::Signals => Said::Allowed,
     }
 }

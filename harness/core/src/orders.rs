@@ -6,7 +6,7 @@
 //! prune themselves. No order is left out as equivalent to another.
 
 use crate::{Event, History, Plan};
-use std::fmt::Write as _;
+use std::{collections::BTreeMap, fmt::Write as _};
 
 /// How many orders are run at most: a scenario whose steps have more is not run at all.
 pub const MAX: u128 = 20_000;
@@ -76,40 +76,72 @@ impl Walk {
     }
 }
 
-/// The order of a history as a story, to be pasted into a file.
+/// The order of a history as a story: what stands in a file in the place of `orders:` and `processes:`.
 #[must_use]
 pub fn as_story(plan: &Plan, history: &History) -> String {
     let mut text = String::from("story:\n");
-    let mut begun: Vec<(u64, usize, usize)> = history
-        .events
-        .iter()
-        .filter_map(|event| match event {
-            Event::Began { process, step, at } => Some((*at, *process, *step)),
+    // Calls that are proven to wait, by process: what the story calls them.
+    let mut waiting: BTreeMap<usize, String> = BTreeMap::new();
+    let segments = history.events.split(|event| matches!(event, Event::Line { .. }));
+    for segment in segments {
+        let resumed = |event: &Event| match event {
+            Event::Returned { process, .. } if waiting.contains_key(process) => Some(*process),
             _ => None,
-        })
-        .collect();
-    begun.sort_unstable();
-    for (_, process, step) in begun {
-        let process = &plan.processes[process];
-        let Some(step) = process.steps.get(step) else { continue };
-        let name = process.name.replace('.', "_");
-        let source = plan.source.as_ref().and_then(|source| source.text.get(step.span.start..step.span.end));
-        let written = source.map_or_else(|| crate::describe::operation(&step.operation), one_line);
-        writeln!(text, "  - {name}: {{ {written} }}").expect("a String takes all");
+        };
+        // What a step has woken may have been heard before it.
+        let resumed: Vec<usize> = segment.iter().filter_map(resumed).collect();
+        for event in segment {
+            let Event::Began { process, step, .. } = event else { continue };
+            let blocks = segment.iter().any(|event| {
+                matches!(event, Event::Blocked { process: who, step: which, .. } if (who, which) == (process, step))
+            });
+            let name = format!("{}_{}", named(plan, *process), step + 1);
+            let blocks = blocks.then(|| waiting.entry(*process).insert_entry(name).get().clone());
+            text.push_str(&line(plan, *process, *step, blocks.as_deref()));
+        }
+        for process in resumed {
+            let Some(name) = waiting.remove(&process) else { continue };
+            writeln!(text, "  - {}: {{ resumes: {name} }}", named(plan, process)).expect("a String takes all");
+        }
     }
     text
 }
 
-/// A step as it stands in the file, without braces and breaks of its own.
-fn one_line(source: &str) -> String {
-    let source = source.trim();
-    let inner = source.strip_prefix('{').and_then(|rest| rest.strip_suffix('}')).unwrap_or(source);
-    inner.split_whitespace().collect::<Vec<_>>().join(" ")
+/// The name of a process in a story; of several of a kind each has its own.
+fn named(plan: &Plan, process: usize) -> String {
+    plan.processes[process].name.replace('.', "_")
+}
+
+/// A step as a line of a story, in the style in which it stands in the file.
+fn line(plan: &Plan, process: usize, step: usize, blocks: Option<&str>) -> String {
+    let Some(step) = plan.processes[process].steps.get(step) else { return String::new() };
+    let who = named(plan, process);
+    let source = plan.source.as_ref().and_then(|source| source.text.get(step.span.start..step.span.end));
+    let written = source.map_or_else(|| crate::describe::operation(&step.operation), str::to_owned);
+    let written = written.trim();
+    if let Some(inner) = written.strip_prefix('{').and_then(|rest| rest.strip_suffix('}')) {
+        let inner = inner.split_whitespace().collect::<Vec<_>>().join(" ");
+        let blocks = blocks.map_or_else(String::new, |name| format!(", blocks: {name}"));
+        return format!("  - {who}: {{ {inner}{blocks} }}\n");
+    }
+    let mut text = format!("  - {who}:\n");
+    // All lines but the first have the indentation that they have in the file.
+    let indentation =
+        written.lines().skip(1).map(|line| line.len() - line.trim_start().len()).min().unwrap_or_default();
+    for (number, line) in written.lines().enumerate() {
+        let line = if number == 0 { line } else { line.get(indentation..).unwrap_or(line) };
+        writeln!(text, "      {line}").expect("a String takes all");
+    }
+    if let Some(name) = blocks {
+        writeln!(text, "      blocks: {name}").expect("a String takes all");
+    }
+    text
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Walk, count};
+    use super::{Walk, as_story, count};
+    use crate::{Event, History, samples, wire::Outcome};
     use rstest::rstest;
     use std::collections::BTreeSet;
 
@@ -156,5 +188,51 @@ mod tests {
         assert_eq!(walked(&[1, 1, 1, 1], false).len(), 24);
         // Those in which the second process comes first cannot be.
         assert_eq!(walked(&[2, 2], true).len(), 3);
+    }
+
+    const ORDERS: &str = "mechanisms: [posix_sem]
+channels: { gate: counter }
+orders: every
+processes:
+  waiter:
+    - wait: gate
+    - value: gate
+      record: left
+  poster: [{ post: { channel: gate } }]
+must: finishes
+";
+
+    #[test]
+    fn an_order_is_told_as_a_story_that_loads() {
+        let plan = samples::plan(ORDERS);
+        let returned = |process, step, outcome| Event::Returned { process, step, began: 0, ended: 0, outcome };
+        let events = vec![
+            Event::Line { line: 0, at: 1 },
+            Event::Began { process: 0, step: 0, at: 2 },
+            Event::Blocked { process: 0, step: 0, at: 3, call: "futex".to_owned() },
+            Event::Line { line: 1, at: 4 },
+            Event::Began { process: 1, step: 0, at: 5 },
+            // Whom it woke was heard first.
+            returned(0, 0, Outcome::Done),
+            returned(1, 0, Outcome::Done),
+            Event::Line { line: 2, at: 6 },
+            Event::Began { process: 0, step: 1, at: 7 },
+            returned(0, 1, Outcome::Count(0)),
+        ];
+        let story = as_story(&plan, &History { run: 0, events });
+        insta::assert_snapshot!(story, @r"
+        story:
+          - waiter:
+              wait: gate
+              blocks: waiter_1
+          - poster: { post: { channel: gate } }
+          - waiter: { resumes: waiter_1 }
+          - waiter:
+              value: gate
+              record: left
+        ");
+        let (before, after) = (ORDERS.find("orders:").unwrap(), ORDERS.find("must:").unwrap());
+        let told = samples::plan(&format!("{}{story}{}", &ORDERS[..before], &ORDERS[after..]));
+        assert_eq!(told.story.len(), 4);
     }
 }

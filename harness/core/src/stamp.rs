@@ -50,15 +50,28 @@ pub fn distinct(length: u64) -> u32 {
 }
 
 /// The same where several receivers share a stream: what a decoder has seen before has it look both ways.
+///
+/// A message's end is not told, and the digits of numbers from 4,008 on (octal 7650 and a last digit) can look like the codes that
+/// would follow a message that has ended.
 #[must_use]
 pub fn distinct_in_a_shared_stream(length: u64) -> u32 {
-    distinct(length) / 2
+    (distinct(length) / 2).min(4_000)
 }
+
+/// Bytes after which a message repeats itself, once its digits are over.
+const PERIOD: usize = 64;
 
 /// Fills a buffer with a message.
 pub fn fill(writer: u8, message: u32, buffer: &mut [u8]) {
-    for (offset, place) in (0..).zip(buffer.iter_mut()) {
+    for (offset, place) in (0..).zip(buffer.iter_mut().take(2 * PERIOD)) {
         *place = byte(writer, message, offset);
+    }
+    let mut filled = 2 * PERIOD;
+    while filled < buffer.len() {
+        // All from one period on is a number of periods: what is there already is as much of the rest as fits.
+        let length = (filled - PERIOD).min(buffer.len() - filled);
+        buffer.copy_within(PERIOD..PERIOD + length, filled);
+        filled += length;
     }
 }
 
@@ -156,7 +169,21 @@ impl Decoder {
 
 /// How many bytes agree with a message from an offset on.
 fn matching(writer: u8, message: u32, offset: u32, bytes: &[u8]) -> usize {
-    (offset..).zip(bytes).take_while(|(offset, actual)| byte(writer, message, *offset) == **actual).count()
+    let first = &bytes[..bytes.len().min(2 * PERIOD)];
+    let agree = (offset..).zip(first).take_while(|(offset, actual)| byte(writer, message, *offset) == **actual).count();
+    if agree < 2 * PERIOD {
+        return agree;
+    }
+    // From here on all repeats itself.
+    let mut agree = agree;
+    for (chunk, before) in bytes[2 * PERIOD..].chunks(PERIOD).zip(bytes[PERIOD..].chunks(PERIOD)) {
+        if chunk == &before[..chunk.len()] {
+            agree += chunk.len();
+        } else {
+            return agree + chunk.iter().zip(before).take_while(|(one, other)| one == other).count();
+        }
+    }
+    agree
 }
 
 fn continues(last: &Run, run: &Run) -> bool {
@@ -165,7 +192,7 @@ fn continues(last: &Run, run: &Run) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{Decoder, byte, distinct, distinct_in_a_shared_stream, fill, message};
+    use super::{Decoder, byte, distinct, distinct_in_a_shared_stream, fill, matching, message};
     use crate::wire::Run;
     use proptest::prelude::*;
 
@@ -302,6 +329,27 @@ mod tests {
             }
             let got: Vec<u32> = decode(&bytes, &[7]).iter().map(|run| run.message).collect();
             prop_assert_eq!(got, expected);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn long_messages_are_filled_and_matched_byte_by_byte(
+            message in any::<u32>(),
+            length in 0_usize..2_000,
+            from in 0_u32..300,
+            wrong in prop::option::of(0_usize..2_000),
+        ) {
+            let mut buffer = vec![0; length];
+            fill(9, message, &mut buffer);
+            let expected: Vec<u8> = (0..).take(length).map(|offset| byte(9, message, offset)).collect();
+            prop_assert_eq!(&buffer, &expected);
+            let mut rest: Vec<u8> = (from..).take(length).map(|offset| byte(9, message, offset)).collect();
+            if let Some(place) = wrong.and_then(|wrong| rest.get_mut(wrong)) {
+                *place ^= 0xff;
+            }
+            let expected = (from..).zip(&rest).take_while(|(offset, got)| byte(9, message, *offset) == **got).count();
+            prop_assert_eq!(matching(9, message, from, &rest), expected);
         }
     }
 

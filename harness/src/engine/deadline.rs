@@ -25,8 +25,8 @@ pub(super) struct Deadline {
     told: u64,
     /// How long each process had run then.
     ran: HashMap<i32, u64>,
-    /// How long this thread had waited for a processor then.
-    own_delay: u64,
+    /// How long this thread had waited for a processor then; not known before the time was told once.
+    own_delay: Option<u64>,
 }
 
 impl Deadline {
@@ -34,8 +34,7 @@ impl Deadline {
     pub(super) fn new(grounds: &Grounds, plan: &Plan) -> Self {
         let now = clock::now();
         let within = grounds.config.scaled_ns(plan.within_ns);
-        let own_delay = host::own_delay_ns();
-        Self { started: now, within, kept_from: 0, told: now, ran: HashMap::new(), own_delay }
+        Self { started: now, within, kept_from: 0, told: now, ran: HashMap::new(), own_delay: None }
     }
 
     /// When the time is up if the machine has time for us.
@@ -75,9 +74,9 @@ impl Deadline {
             ran += time.saturating_sub(self.ran.insert(member.pid, time).unwrap_or(0));
         }
         let own_delay = host::own_delay_ns();
-        let own = own_delay.saturating_sub(self.own_delay);
+        let own = self.own_delay.map_or(0, |before| own_delay.saturating_sub(before));
         self.kept_from += kept_from(passed, somebody_could, ran, own);
-        (self.told, self.own_delay) = (now, own_delay);
+        (self.told, self.own_delay) = (now, Some(own_delay));
     }
 }
 

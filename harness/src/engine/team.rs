@@ -223,22 +223,32 @@ impl Team {
 
     /// Waits for something to come, at most so long, and returns all that has.
     pub(super) fn arrivals(&mut self, lane: &mut Lane, timeout_ns: u64) -> Result<Vec<Arrival>, Fault> {
+        let open: Vec<usize> =
+            (0..self.members.len()).filter(|member| !self.members[*member].connection.is_over()).collect();
         let mut descriptors = vec![lane.root.descriptor()];
-        descriptors.extend(
-            self.members
-                .iter()
-                .filter(|member| !member.connection.is_over())
-                .map(|member| member.connection.descriptor()),
-        );
-        wait(&descriptors, timeout_ns);
-        self.drain(lane)
+        descriptors.extend(open.iter().map(|member| self.members[*member].connection.descriptor()));
+        let readable = wait(&descriptors, timeout_ns);
+        if !readable.contains(&true) {
+            return Ok(Vec::new());
+        }
+        let said: Vec<usize> =
+            open.into_iter().zip(&readable[1..]).filter(|(_, said)| **said).map(|(open, _)| open).collect();
+        self.take(lane, readable[0], &said)
     }
 
     /// Returns all that has come, without waiting.
     pub(super) fn drain(&mut self, lane: &mut Lane) -> Result<Vec<Arrival>, Fault> {
+        let all: Vec<usize> = (0..self.members.len()).collect();
+        self.take(lane, true, &all)
+    }
+
+    /// Takes what has come from the root, where it said something, and from these members.
+    fn take(&mut self, lane: &mut Lane, root_said: bool, said: &[usize]) -> Result<Vec<Arrival>, Fault> {
         let mut arrivals = Vec::new();
         let before: Vec<bool> = self.members.iter().map(Member::is_over).collect();
-        lane.root.fetch()?;
+        if root_said {
+            lane.root.fetch()?;
+        }
         while let Some(message) = lane.root.next()? {
             match message {
                 FromAgent::Exited(exited) if exited.run == self.run => self.note_exit(exited)?,
@@ -262,7 +272,9 @@ impl Team {
             return Err(lane::root_gone(lane));
         }
         for (index, member) in self.members.iter_mut().enumerate() {
-            member.connection.fetch()?;
+            if said.contains(&index) {
+                member.connection.fetch()?;
+            }
             while let Some(message) = member.connection.next()? {
                 if let FromAgent::Problem(problem) = message {
                     return Err(Fault::Problem { who: member.name.clone(), message: problem.message });

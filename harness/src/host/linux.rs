@@ -12,15 +12,22 @@ use nix::{
 };
 use std::{
     collections::BTreeMap,
+    cell::OnceCell,
     fmt::Write as _,
     fs::{self, File},
     os::unix::fs::FileExt as _,
 };
 
-/// Looks at one process again and again; its files are opened once.
+/// Looks at one process again and again; its files are opened once, at the first look: most processes are never looked at.
 #[derive(Debug)]
 pub(crate) struct Looker {
     pid: i32,
+    files: OnceCell<Files>,
+}
+
+/// The files of a process; none that is not there.
+#[derive(Debug)]
+struct Files {
     stat: Option<File>,
     syscall: Option<File>,
     schedstat: Option<File>,
@@ -29,14 +36,21 @@ pub(crate) struct Looker {
 impl Looker {
     /// Prepares to look at a process.
     pub(crate) fn new(pid: i32) -> Self {
-        let open = |name: &str| File::open(format!("/proc/{pid}/{name}")).ok();
-        Self { pid, stat: open("stat"), syscall: open("syscall"), schedstat: open("schedstat") }
+        Self { pid, files: OnceCell::new() }
+    }
+
+    fn files(&self) -> &Files {
+        self.files.get_or_init(|| {
+            let open = |name: &str| File::open(format!("/proc/{}/{name}", self.pid)).ok();
+            Files { stat: open("stat"), syscall: open("syscall"), schedstat: open("schedstat") }
+        })
     }
 
     /// Looks. A process that cannot be looked at is gone. A process with several threads is asleep when all of them are.
     pub(crate) fn look(&self) -> Look {
         let mut buffer = [0_u8; 1024];
-        let Some(stat) = read(self.stat.as_ref(), &mut buffer) else {
+        let files = self.files();
+        let Some(stat) = read(files.stat.as_ref(), &mut buffer) else {
             return Look { standing: Standing::Gone, fingerprint: String::new() };
         };
         let Some((state, threads)) = parse_stat(stat) else {
@@ -47,12 +61,12 @@ impl Looker {
             return self.look_at_threads();
         }
         let mut small = [0_u8; 256];
-        let schedstat = read(self.schedstat.as_ref(), &mut small).unwrap_or_default();
+        let schedstat = read(files.schedstat.as_ref(), &mut small).unwrap_or_default();
         write!(fingerprint, "{state} {schedstat}").expect("a String takes all");
         let standing = match state {
             'S' => {
                 let mut small = [0_u8; 256];
-                match read(self.syscall.as_ref(), &mut small) {
+                match read(files.syscall.as_ref(), &mut small) {
                     Some(text) if goes_on_by_itself(text) => Standing::Running,
                     Some(text) => {
                         fingerprint.push_str(text);
@@ -73,8 +87,9 @@ impl Looker {
     /// looked at: no, and 0.
     pub(crate) fn run_time(&self) -> (bool, u64) {
         let (mut stat, mut schedstat) = ([0; 1024], [0; 256]);
-        let state = read(self.stat.as_ref(), &mut stat).and_then(parse_stat);
-        let ran = read(self.schedstat.as_ref(), &mut schedstat).and_then(|text| field(text, 0));
+        let files = self.files();
+        let state = read(files.stat.as_ref(), &mut stat).and_then(parse_stat);
+        let ran = read(files.schedstat.as_ref(), &mut schedstat).and_then(|text| field(text, 0));
         (matches!(state, Some(('R', _))), ran.unwrap_or(0))
     }
 
@@ -213,7 +228,10 @@ pub(crate) fn children_of(pid: i32) -> Vec<i32> {
 
 /// How many descriptors a process has open, where the system tells.
 pub(crate) fn descriptor_count(pid: i32) -> Option<usize> {
-    fs::read_dir(format!("/proc/{pid}/fd")).ok().map(Iterator::count)
+    let path = format!("/proc/{pid}/fd");
+    // Told as the size of the directory since Linux 6.2; before that, one reads it.
+    let told = usize::try_from(fs::metadata(&path).ok()?.len()).ok().filter(|count| *count > 0);
+    told.or_else(|| fs::read_dir(path).ok().map(Iterator::count))
 }
 
 /// What the descriptors of a process lead to, in the order of their numbers, for a message.
@@ -247,7 +265,9 @@ pub(crate) fn start_time(pid: i32) -> Option<u64> {
 /// The id of a process in its own process-id namespace, by which its neighbours there know it: the last of `NSpid` in
 /// `/proc/pid/status`.
 pub(crate) fn id_within(pid: i32) -> Option<i32> {
-    let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    let mut buffer = [0; 4096];
+    let file = File::open(format!("/proc/{pid}/status")).ok()?;
+    let status = read(Some(&file), &mut buffer)?;
     let ids = status.lines().find_map(|line| line.strip_prefix("NSpid:"))?;
     ids.split_ascii_whitespace().last()?.parse().ok()
 }

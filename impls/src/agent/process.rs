@@ -27,7 +27,7 @@ pub(super) struct Birth<'r> {
     pub(super) number: u8,
     pub(super) socket: &'r Path,
     pub(super) meetings: &'r Meetings,
-    pub(super) journals: &'r Journals,
+    pub(super) journals: Option<&'r Journals>,
     /// How many processors all processes have together.
     pub(super) processors: usize,
     /// The numbers of all processes of the run, by name: those that it forks have them as well.
@@ -79,7 +79,7 @@ pub(super) fn live(birth: Birth<'_>) -> i32 {
         performer: Performer::new(birth.number),
         work: Work::default(),
         meetings: Some(birth.meetings),
-        journals: Some(birth.journals),
+        journals: birth.journals,
         processors: birth.processors,
         raced: 1,
         recorder: None,

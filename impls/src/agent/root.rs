@@ -9,7 +9,10 @@ use crate::perform::Problem;
 use harness_core::wire::{
     Close, Closed, Exited, FromAgent, Harvest, Harvested, Hello, Open, Opened, ProcessEnding, ToAgent,
 };
-use impls_sys::{descriptor::Descriptor, process::reap};
+use impls_sys::{
+    descriptor::Descriptor,
+    process::{reap, reset_actions},
+};
 use nix::{
     errno::Errno,
     poll::{PollFd, PollFlags, PollTimeout, poll},
@@ -61,9 +64,10 @@ pub fn run(socket: &Path) -> Result<(), String> {
     }
 }
 
-/// What all processes of all runs have in common: a known umask, timeouts that are no later than need be, and no core files of
-/// processes that scenarios kill.
+/// What all processes of all runs have in common: the dispositions of a program that was just started (the runtime of Rust has changed
+/// some), a known umask, timeouts that are no later than need be, and no core files of processes that scenarios kill.
 fn start_clean() -> nix::Result<()> {
+    reset_actions()?;
     umask(Mode::S_IWGRP | Mode::S_IWOTH);
     // Children inherit it. The system may make any timeout later by the timer slack, 50 µs if nobody says otherwise, but those of
     // some calls never: timeouts that are raced against something are to be raced alike.

@@ -13,7 +13,10 @@ use crate::{
 use harness_core::wire::{
     HeldEnd, Hold, Journal, Open, OpenChannel, OpenProcess, ProcessEnding, RefusalClass, Refused,
 };
-use impls_sys::process::{Ending, fork, reap, reset_signals};
+use impls_sys::{
+    process::{Ending, fork, reap},
+    signals::set_mask,
+};
 use nix::{
     errno::Errno,
     sys::signal::Signal,
@@ -30,7 +33,7 @@ pub(super) struct Team {
     pub(super) run: u64,
     places: Vec<(&'static dyn Mechanism, Place)>,
     children: Vec<Child>,
-    /// What the processes write down; made with them.
+    /// What the processes of a race write down; made with them.
     journals: Option<Journals>,
     /// The numbers of all processes, by name.
     numbers: BTreeMap<String, u8>,
@@ -47,7 +50,7 @@ struct Child {
 /// What all processes of a run share.
 struct Shared<'t> {
     meetings: &'t Meetings,
-    journals: &'t Journals,
+    journals: Option<&'t Journals>,
     numbers: &'t BTreeMap<String, u8>,
 }
 
@@ -81,8 +84,11 @@ impl Team {
             Self { run: open.run, places, children: Vec::new(), journals: None, numbers: BTreeMap::new(), descriptors };
         let started = team.open_channels(open).and_then(|mut channels| {
             let meetings = Meetings::new().map_err(OpenError::of("mmap"))?;
-            let journals = Journals::new().map_err(OpenError::of("mmap"))?;
-            let journals = &*team.journals.insert(journals);
+            // Only races are told which processors are theirs, and only they may write their journals so.
+            if !open.processors.is_empty() {
+                team.journals = Some(Journals::new().map_err(OpenError::of("mmap"))?);
+            }
+            let journals = team.journals.as_ref();
             team.numbers = open.processes.iter().map(|process| (process.name.clone(), process.number)).collect();
             let shared = Shared { meetings: &meetings, journals, numbers: &team.numbers };
             for process in open.processes.iter().filter(|process| !process.forked) {
@@ -254,7 +260,8 @@ fn start(
     let root = getpid();
     fork(|| {
         leave();
-        if reset_signals().is_err() || !die_with(root) {
+        // The root waits for its signals by a descriptor, and blocks them. Dispositions it has as they are to be.
+        if set_mask(&[]).is_err() || !die_with(root) {
             return process::FAILED;
         }
         let held = hold(open, process, std::mem::take(channels));
@@ -369,5 +376,10 @@ fn end_orphans() {
 
 /// How many descriptors this process has open, where the system tells.
 fn descriptor_count() -> Option<usize> {
-    fs::read_dir("/proc/self/fd").ok().map(Iterator::count)
+    // Linux tells it as the size of the directory since 6.2; before that, one reads it.
+    let told = fs::metadata("/proc/self/fd").ok()?.len();
+    usize::try_from(told)
+        .ok()
+        .filter(|count| *count > 0)
+        .or_else(|| fs::read_dir("/proc/self/fd").ok().map(Iterator::count))
 }

@@ -168,12 +168,22 @@ pub fn taken_over(number: i32) -> Result<OwnedFd> {
 /// # Errors
 /// As `sigaction()` and `sigprocmask()`.
 pub fn reset_signals() -> Result<()> {
+    reset_actions()?;
+    signals::set_mask(&[])
+}
+
+/// Gives this process the signal dispositions of a program that was just started, and leaves its mask alone. Those that it forks
+/// have them, too.
+///
+/// # Errors
+/// As `sigaction()`.
+pub fn reset_actions() -> Result<()> {
     for signal in 1..=signals::maximum() {
         if signal != libc::SIGKILL && signal != libc::SIGSTOP && !(32..signals::real_time_minimum()).contains(&signal) {
             signals::set_action(signal, signals::Action::Default, 0, &[])?;
         }
     }
-    signals::set_mask(&[])
+    Ok(())
 }
 
 /// Closes all descriptors but the standard three, whoever left them open. Has its place at the very beginning of `main`,

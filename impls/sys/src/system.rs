@@ -17,7 +17,10 @@ mod platform {
     //! Linux: `/proc`.
 
     pub(super) fn thread_count() -> Option<usize> {
-        std::fs::read_dir("/proc/self/task").ok().map(Iterator::count)
+        use std::os::unix::fs::MetadataExt as _;
+        // A directory has a link for each directory in it, and two of its own.
+        let links = std::fs::metadata("/proc/self/task").ok()?.nlink();
+        usize::try_from(links.checked_sub(2)?).ok()
     }
 
     #[cfg(target_env = "gnu")]

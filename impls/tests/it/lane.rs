@@ -126,7 +126,7 @@ impl<'r> Run<'r> {
                 })
                 .collect(),
             copies: self.copies,
-            processors: Vec::new(),
+            processors: vec![0, 1],
         }
     }
 }

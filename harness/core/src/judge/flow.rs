@@ -7,7 +7,7 @@ use crate::{
     wire::{Data, HeldEnd, Outcome, Piece, Run},
 };
 use spec::{Ability, Operation, scenario::Span};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// One message that was sent, or may have been.
 #[derive(Clone, Debug)]
@@ -55,6 +55,8 @@ pub(super) struct Flow {
     pub(super) is_stream: bool,
     pub(super) sent: Vec<Sent>,
     pub(super) got: Vec<Got>,
+    /// The place of each message that was sent, by its sender and number.
+    places: HashMap<(u8, u32), usize>,
 }
 
 /// The operation and the channel of a step that events speak of.
@@ -126,6 +128,7 @@ impl Flow {
             }
         }
         flow.explain_texts(&texts);
+        flow.places = flow.sent.iter().map(|sent| (sent.from, sent.message)).zip(0..).collect();
         flow
     }
 
@@ -265,7 +268,7 @@ impl Flow {
 
     /// The message that a run is a part of.
     pub(super) fn find(&self, run: &Run) -> Option<&Sent> {
-        self.sent.iter().find(|sent| sent.from == run.from && sent.message == run.message)
+        self.places.get(&(run.from, run.message)).map(|place| &self.sent[*place])
     }
 }
 

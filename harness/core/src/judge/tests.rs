@@ -265,9 +265,12 @@ proptest! {
     #[test]
     fn a_swap_of_one_senders_messages_is_found((plan, mut calls) in fifo()) {
         let received = receives(&calls);
-        let (first, second) = (received[0], received[received.len() - 1]);
-        let (one, two) = (*run_of(&mut calls[first]).unwrap(), *run_of(&mut calls[second]).unwrap());
-        prop_assume!(one.from == two.from && one.message != two.message);
+        let first = received[0];
+        let one = *run_of(&mut calls[first]).unwrap();
+        let of_same = |call: &&usize| run_of(&mut calls[**call].clone()).is_some_and(|run| run.from == one.from);
+        let second = *received.iter().rev().find(of_same).unwrap();
+        let two = *run_of(&mut calls[second]).unwrap();
+        prop_assume!(one.message != two.message);
         run_of(&mut calls[first]).unwrap().message = two.message;
         run_of(&mut calls[second]).unwrap().message = one.message;
         prop_assert_eq!(judge(&plan, Claim::InOrder(on()), &calls), (Verdict::Broken, Some(Anomaly::Reordered)));

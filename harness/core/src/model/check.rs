@@ -10,8 +10,14 @@ use std::{
 /// A set whose order depends on nothing but its members: the same history gets the same words.
 type Set<T> = std::collections::HashSet<T, BuildHasherDefault<DefaultHasher>>;
 
-/// How many configurations are looked at, in one history of one channel, before the checker gives up and says so.
+/// How many possibilities are looked at for one mark of a history before the checker gives up and says so.
 const BUDGET: usize = 20_000;
+
+/// How many more may be looked at for each mark of a long history.
+const BUDGET_PER_MARK: usize = 50;
+
+/// How many violations of one history are told.
+const VIOLATIONS_MAX: usize = 4;
 
 /// What a call did, as far as its outcome tells.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,6 +44,12 @@ pub trait Model {
     /// Whether a call of a process may sleep in this state, having done its first `done` actions.
     fn may_sleep(&self, state: &Self::State, process: usize, call: &Call<'_>, done: usize) -> bool;
 
+    /// The states nearest to this one in which an action that was not allowed may have left it all the same, for the checking to go
+    /// on from; `None` where nothing can be told of what comes after.
+    fn nearest(&self, _state: &Self::State, _process: usize, _action: &Self::Action) -> Option<Self::State> {
+        None
+    }
+
     /// The states in which the death of a process may leave this one.
     fn dead(&self, state: &Self::State, _process: usize) -> Vec<Self::State> {
         vec![state.clone()]
@@ -55,8 +67,8 @@ pub trait Model {
 pub enum Said {
     /// It may be.
     Allowed,
-    /// It may not.
-    Violated(Violation),
+    /// It may not: the violations in their order. Those after the first were found from the nearest state that is allowed.
+    Violated(Vec<Violation>),
     /// It was not judged, and why.
     Undecided(String),
 }
@@ -76,6 +88,8 @@ pub struct Violation {
     pub allowed: String,
     /// Whether it slept, rather than returned.
     pub slept: bool,
+    /// Whether it comes after another one of the same history, and was found from the nearest state that is allowed.
+    pub follows: bool,
 }
 
 /// A call that has begun and not returned, or a process that may be dying.
@@ -103,7 +117,11 @@ pub struct Check<'c, M: Model> {
     actions: &'c [Known<M::Action>],
     pending: Vec<Pending>,
     possible: Set<Possibility<M::State>>,
+    /// How many possibilities were looked at for this mark, and for all.
     seen: usize,
+    seen_before: usize,
+    /// Calls that sleep without a reason: told once.
+    told_of: Vec<usize>,
 }
 
 /// Judges a trace; `actions` are those of each of its calls.
@@ -115,16 +133,27 @@ pub fn check<M: Model>(model: &M, trace: &Trace<'_>, actions: &[Known<M::Action>
         pending: Vec::new(),
         possible: std::iter::once(Possibility { state: model.start(), done: Vec::new() }).collect(),
         seen: 0,
+        seen_before: 0,
+        told_of: Vec::new(),
     };
+    let budget = BUDGET + trace.marks.len() * BUDGET_PER_MARK;
+    let mut violations = Vec::new();
     for mark in &trace.marks {
-        if let Some(violation) = check.step(mark) {
-            return Said::Violated(violation);
+        let follows = !violations.is_empty();
+        violations.extend(check.step(mark).map(|violation| Violation { follows, ..violation }));
+        if violations.len() >= VIOLATIONS_MAX || check.possible.is_empty() {
+            break;
         }
-        if check.seen > BUDGET {
-            return Said::Undecided(format!("gave up after {BUDGET} possibilities"));
+        if check.seen > BUDGET || check.seen_before > budget {
+            let looked_at = check.seen + check.seen_before;
+            return match violations.is_empty() {
+                true => Said::Undecided(format!("gave up after {looked_at} possibilities")),
+                false => Said::Violated(violations),
+            };
         }
+        check.seen_before += std::mem::take(&mut check.seen);
     }
-    Said::Allowed
+    if violations.is_empty() { Said::Allowed } else { Said::Violated(violations) }
 }
 
 impl<M: Model> Check<'_, M> {
@@ -252,7 +281,12 @@ impl<M: Model> Check<'_, M> {
 
     fn returned(&mut self, call: usize) -> Option<Violation> {
         let place = self.place_of(Pending::Call(call))?;
-        // Most calls overlap with no other, or had no effect: nothing to search then.
+        if let Some(state) = self.after_it_alone(call) {
+            self.seen += 1;
+            self.pending.clear();
+            self.possible = std::iter::once(Possibility { state, done: Vec::new() }).collect();
+            return None;
+        }
         let mut reached = self.closure(Some(place));
         if self.seen > BUDGET {
             return None;
@@ -260,12 +294,51 @@ impl<M: Model> Check<'_, M> {
         let before: Vec<Possibility<M::State>> =
             reached.iter().filter(|possibility| !self.is_done(possibility, place)).cloned().collect();
         reached.retain(|possibility| self.is_done(possibility, place));
-        if reached.is_empty() {
-            return Some(self.not_allowed(call, place, &before));
+        let violation = reached.is_empty().then(|| self.not_allowed(call, place, &before));
+        if violation.is_some() {
+            reached = self.nearest(call, place, before);
         }
         self.possible = reached;
-        self.remove(place);
-        None
+        if !self.possible.is_empty() {
+            self.remove(place);
+        }
+        violation
+    }
+
+    /// The state after a call that overlaps with no other, where there is but one before and one after each of its actions: most
+    /// calls of most histories are like that, and there is nothing to search then.
+    fn after_it_alone(&self, call: usize) -> Option<M::State> {
+        let [Pending::Call(_)] = self.pending.as_slice() else { return None };
+        let mut possible = self.possible.iter();
+        let (Some(only), None) = (possible.next(), possible.next()) else { return None };
+        let (Known::All(actions) | Known::Some(actions)) = &self.actions[call];
+        let done = *only.done.first().filter(|done| **done != FROZEN)?;
+        let mut state: Option<M::State> = None;
+        for action in &actions[usize::from(done)..] {
+            let before = state.as_ref().unwrap_or(&only.state);
+            let mut after = self.model.apply(before, self.trace.calls[call].process, action).into_iter();
+            state = after.next().filter(|_| after.next().is_none());
+            state.as_ref()?;
+        }
+        Some(state.unwrap_or_else(|| only.state.clone()))
+    }
+
+    /// What is left of possibilities that do not allow a call that has returned: as if it had done what it told of all the same.
+    fn nearest(&self, call: usize, place: usize, before: Vec<Possibility<M::State>>) -> Set<Possibility<M::State>> {
+        let process = self.trace.calls[call].process;
+        let (Known::All(actions) | Known::Some(actions)) = &self.actions[call];
+        let furthest = before.iter().map(|possibility| possibility.done[place]).filter(|done| *done != FROZEN).max();
+        let at_furthest = before.into_iter().filter(|possibility| Some(possibility.done[place]) == furthest);
+        at_furthest
+            .filter_map(|mut possibility| {
+                for action in &actions[usize::from(possibility.done[place])..] {
+                    let allowed = self.model.apply(&possibility.state, process, action).into_iter().next();
+                    possibility.state = allowed.or_else(|| self.model.nearest(&possibility.state, process, action))?;
+                    possibility.done[place] += 1;
+                }
+                Some(possibility)
+            })
+            .collect()
     }
 
     fn not_allowed(&self, call: usize, place: usize, before: &[Possibility<M::State>]) -> Violation {
@@ -283,7 +356,7 @@ impl<M: Model> Check<'_, M> {
         });
         let (anomaly, allowed) =
             explained.unwrap_or_else(|| (Anomaly::Phantom, "nothing: its process was dead".to_owned()));
-        Violation { anomaly, process, step, event, allowed, slept: false }
+        Violation { anomaly, process, step, event, allowed, slept: false, follows: false }
     }
 
     fn at_rest(&mut self, event: usize, asleep: &[usize]) -> Option<Violation> {
@@ -292,7 +365,7 @@ impl<M: Model> Check<'_, M> {
             return None;
         }
         let awake = |possibility: &Possibility<M::State>| {
-            asleep.iter().copied().find(|call| {
+            asleep.iter().copied().filter(|call| !self.told_of.contains(call)).find(|call| {
                 let Some(place) = self.place_of(Pending::Call(*call)) else { return false };
                 let call = &self.trace.calls[*call];
                 let done = possibility.done[place];
@@ -313,7 +386,11 @@ impl<M: Model> Check<'_, M> {
             let call = awake(furthest)?;
             let Call { process, step, .. } = self.trace.calls[call];
             let allowed = format!("it to return: {}", self.model.describe(&furthest.state));
-            return Some(Violation { anomaly: Anomaly::LostWakeUp, process, step, event, allowed, slept: true });
+            // From here on it may as well sleep.
+            self.told_of.push(call);
+            self.possible = reached;
+            let anomaly = Anomaly::LostWakeUp;
+            return Some(Violation { anomaly, process, step, event, allowed, slept: true, follows: false });
         }
         self.possible = resting;
         None

@@ -103,6 +103,16 @@ impl Model for Counter {
         }
     }
 
+    fn nearest(&self, value: &u64, _: usize, action: &Action) -> Option<u64> {
+        Some(match action {
+            Action::Take => value.saturating_sub(1),
+            Action::TakeAll(_) => 0,
+            Action::Add(more) => value.saturating_add(*more).min(self.max),
+            Action::IsZero | Action::IsFull(_) => *value,
+            Action::Is(told) => *told,
+        })
+    }
+
     fn explain(&self, states: &[u64], _: usize, action: &Action) -> (Anomaly, String) {
         let values = values(states);
         match action {

@@ -271,6 +271,14 @@ impl Model for Lock {
         }
     }
 
+    fn nearest(&self, state: &State, process: usize, action: &Action) -> Option<State> {
+        match action {
+            Action::Acquire { bytes, exclusive } => self.acquired(state, process, *bytes, *exclusive),
+            Action::Busy { .. } | Action::Consistent => Some(state.clone()),
+            _ => None,
+        }
+    }
+
     fn dead(&self, state: &State, process: usize) -> Vec<State> {
         let held = state.holds_of(process).next().is_some();
         match self.kind {

@@ -169,6 +169,16 @@ impl Model for Memory {
         next.into_iter().collect()
     }
 
+    fn nearest(&self, bytes: &Bytes, _: usize, action: &Action) -> Option<Bytes> {
+        let store = |cell: &u64, value: &u64| stored(bytes, cell.saturating_mul(CELL), &value.to_ne_bytes());
+        Some(match action {
+            Action::Load { cell, value } => store(cell, value),
+            Action::Exchange { cell, after, .. } => store(cell, after),
+            Action::LoadText { at, text } => stored(bytes, *at, text),
+            Action::Store { .. } | Action::StoreText { .. } | Action::Cut(_) => bytes.clone(),
+        })
+    }
+
     fn may_sleep(&self, _: &Bytes, _: usize, _: &Call<'_>, _: usize) -> bool {
         false
     }

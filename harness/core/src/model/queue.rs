@@ -22,7 +22,7 @@ use spec::{
     scenario::Attach,
     vocabulary::Feature,
 };
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// Bytes that are one packet of a pipe on every system: the least that `PIPE_BUF` may be.
 const PACKET_LEAST: u64 = 512;
@@ -142,57 +142,102 @@ pub(super) fn judge(plan: &Plan, index: usize, trace: &Trace<'_>) -> Said {
     }
 }
 
+/// What a long history is, where it is nothing but sends and receives of distinct messages.
+struct Passages {
+    /// The call that sent each message, and the one that received it.
+    sends: Vec<Option<usize>>,
+    receives: Vec<Option<usize>>,
+    /// What was asked for by receives that took a message.
+    selectors: Vec<(usize, Selector)>,
+    /// The receives that found nothing, and what they asked for.
+    empty: Vec<(usize, Selector)>,
+}
+
 /// Judges a long history by the patterns that no correct one has; `None` where it has more in it than sends and receives of
 /// distinct messages.
 fn by_patterns(model: &Queue, trace: &Trace<'_>, actions: &[Known<Action>]) -> Option<Said> {
-    if !matches!(model.discipline, Discipline::Arrival | Discipline::Priority) {
-        return None;
-    }
-    let mut sends: Vec<Option<usize>> = vec![None; model.messages.len()];
-    let mut receives: Vec<Option<usize>> = vec![None; model.messages.len()];
-    let mut empty = Vec::new();
+    let passages = match passages(model, trace, actions)? {
+        Ok(passages) => passages,
+        Err(twice) => return Some(Said::Violated(vec![shown(trace, twice, Anomaly::Duplicated)])),
+    };
     let interval = |call: usize| Interval { began: trace.calls[call].began, ended: trace.calls[call].ended };
+    for (kind, messages) in in_one_order(model, &passages)? {
+        let of_these: Vec<Passage> = messages
+            .iter()
+            .map(|message| {
+                let sent = interval(passages.sends[*message]?);
+                let received = passages.receives[*message].map(interval);
+                Some(Passage { priority: model.messages[*message].priority, sent, received })
+            })
+            .collect::<Option<_>>()?;
+        let asked = |selector: Selector| selector == Selector::Any || kind.map(Selector::Kind) == Some(selector);
+        let empty: Vec<Interval> =
+            passages.empty.iter().filter(|(_, selector)| asked(*selector)).map(|(call, _)| interval(*call)).collect();
+        let found = match model.discipline {
+            Discipline::Priority => long_queue::by_priority(&of_these),
+            _ => long_queue::by_arrival(&of_these, &empty),
+        };
+        match found {
+            Found::Nothing => {}
+            Found::TooWide => return Some(Said::Undecided("too many calls overlap".to_owned())),
+            Found::Wrong(anomaly, message) => {
+                let message = messages[message];
+                let call = passages.receives[message].or(passages.sends[message])?;
+                return Some(Said::Violated(vec![shown(trace, call, anomaly)]));
+            }
+        }
+    }
+    Some(Said::Allowed)
+}
+
+/// The passages of messages; an error where a message was received twice, with the call that shows it.
+fn passages(model: &Queue, trace: &Trace<'_>, actions: &[Known<Action>]) -> Option<Result<Passages, usize>> {
+    let messages = model.messages.len();
+    let (sends, receives) = (vec![None; messages], vec![None; messages]);
+    let mut passages = Passages { sends, receives, selectors: Vec::new(), empty: Vec::new() };
     for (call, known) in actions.iter().enumerate() {
         let (Known::All(known) | Known::Some(known)) = known;
         match (known.as_slice(), trace.calls[call].outcome.is_some()) {
             ([], _) => {}
-            ([Action::Put(message)], _) => sends[*message] = Some(call),
-            ([Action::Take { any_of, selector: Selector::Any, peek: false, .. }], true) if any_of.len() == 1 => {
-                if receives[any_of[0]].replace(call).is_some() {
-                    return Some(Said::Violated(shown(trace, call, Anomaly::Duplicated)));
+            ([Action::Put(message)], _) => passages.sends[*message] = Some(call),
+            ([Action::Take { any_of, selector, peek: false, .. }], true) if any_of.len() == 1 => {
+                if passages.receives[any_of[0]].replace(call).is_some() {
+                    return Some(Err(call));
                 }
+                passages.selectors.push((any_of[0], *selector));
             }
-            ([Action::Nothing { selector: Selector::Any, .. }], true) => empty.push(interval(call)),
+            ([Action::Nothing { selector, .. }], true) => passages.empty.push((call, *selector)),
             _ => return None,
         }
     }
-    if model.messages.iter().any(|message| message.to != 0) {
-        return None;
-    }
-    let passages: Vec<Passage> = model
-        .messages
-        .iter()
-        .enumerate()
-        .map(|(index, message)| {
-            Some(Passage {
-                priority: message.priority,
-                sent: interval(sends[index]?),
-                received: receives[index].map(interval),
-            })
-        })
-        .collect::<Option<_>>()?;
-    let found = match model.discipline {
-        Discipline::Arrival => long_queue::by_arrival(&passages, &empty),
-        _ => long_queue::by_priority(&passages),
+    model.messages.iter().all(|message| message.to == 0).then_some(Ok(passages))
+}
+
+/// The messages that go through in one order: all of them, or of a System V queue those of a type, where each receive asked for one.
+fn in_one_order(model: &Queue, passages: &Passages) -> Option<BTreeMap<Option<u64>, Vec<usize>>> {
+    let asked = || {
+        passages
+            .selectors
+            .iter()
+            .map(|(_, selector)| selector)
+            .chain(passages.empty.iter().map(|(_, selector)| selector))
     };
-    Some(match found {
-        Found::Nothing => Said::Allowed,
-        Found::TooWide => Said::Undecided("too many calls overlap".to_owned()),
-        Found::Wrong(anomaly, message) => {
-            let call = receives[message].or(sends[message])?;
-            Said::Violated(shown(trace, call, anomaly))
+    let any = asked().all(|selector| *selector == Selector::Any);
+    let by_type = asked().all(|selector| matches!(selector, Selector::Kind(_)));
+    let matching = |(message, selector): &(usize, Selector)| *selector == Selector::Kind(model.messages[*message].kind);
+    let mut groups: BTreeMap<Option<u64>, Vec<usize>> = BTreeMap::new();
+    match model.discipline {
+        Discipline::Arrival | Discipline::Priority | Discipline::Type if any => {
+            groups.insert(None, (0..model.messages.len()).collect());
         }
-    })
+        Discipline::Type if by_type && passages.selectors.iter().all(matching) => {
+            for (index, message) in model.messages.iter().enumerate() {
+                groups.entry(Some(message.kind)).or_default().push(index);
+            }
+        }
+        _ => return None,
+    }
+    Some(groups)
 }
 
 fn shown(trace: &Trace<'_>, call: usize, anomaly: Anomaly) -> Violation {
@@ -203,7 +248,7 @@ fn shown(trace: &Trace<'_>, call: usize, anomaly: Anomaly) -> Violation {
         Anomaly::Phantom => "a message that had been sent",
         _ => "this message before others that were sent or received",
     };
-    Violation { anomaly, process, step, event, allowed: allowed.to_owned(), slept: false }
+    Violation { anomaly, process, step, event, allowed: allowed.to_owned(), slept: false, follows: false }
 }
 
 /// How calls become actions.
@@ -213,18 +258,29 @@ struct Translation<'p> {
     messages: Vec<Message>,
     /// The messages of each call.
     sent: Vec<Vec<usize>>,
+    /// The place of each message, by its writer and number.
+    places: HashMap<(u8, u32), usize>,
 }
 
 impl<'p> Translation<'p> {
     fn of(plan: &'p Plan, index: usize, trace: &Trace<'_>) -> Self {
-        let mut translation = Self { plan, index, messages: Vec::new(), sent: Vec::new() };
+        let mut translation = Self { plan, index, messages: Vec::new(), sent: Vec::new(), places: HashMap::new() };
         for call in &trace.calls {
             let messages = translation.sent_by(call);
             let first = translation.messages.len();
             translation.messages.extend(messages);
             translation.sent.push((first..translation.messages.len()).collect());
         }
+        let keys = translation.messages.iter().map(|message| (message.from, message.number));
+        translation.places = keys.zip(0..).collect();
         translation
+    }
+
+    /// The messages whose stamps say so, as far as they tell: short messages look alike after a while.
+    fn stamped(&self, from: u8, number: u32, length: u64) -> Vec<usize> {
+        let told = stamp::distinct(length);
+        let numbers = (number % told..).step_by(usize::try_from(told).unwrap_or(1));
+        numbers.map_while(|number| self.places.get(&(from, number)).copied()).collect()
     }
 
     /// Which end of a two-way channel a process holds.
@@ -390,20 +446,18 @@ impl<'p> Translation<'p> {
             _ => (None, None),
         };
         let received_length = |message: &Message| receive.size.map_or(message.length, |size| message.length.min(size));
-        // Short messages look alike after a while.
-        let told = stamp::distinct(piece.length);
-        let is_it = |message: &Message| match (&piece.data, run_from) {
-            (Data::Runs(_), Some(from)) => {
-                message.from == from && run_number.is_some_and(|number| message.number % told == number % told)
-            }
-            (Data::Text(text), _) => {
+        let is_it = |message: &Message| match &piece.data {
+            Data::Text(text) => {
                 message.text.as_ref().is_some_and(|sent| sent.starts_with(text.as_str()))
                     && piece.length == received_length(message)
             }
             // Nothing but a length.
             _ => received_length(message) == piece.length,
         };
-        let any_of: Vec<usize> = (0..self.messages.len()).filter(|message| is_it(&self.messages[*message])).collect();
+        let any_of: Vec<usize> = match run_from.zip(run_number) {
+            Some((from, number)) => self.stamped(from, number, piece.length),
+            None => (0..self.messages.len()).filter(|message| is_it(&self.messages[*message])).collect(),
+        };
         let Some(first) = any_of.first().map(|first| self.messages[*first].clone()) else {
             return Action::Spoiled(self.why_none(piece), "a message that was sent".to_owned());
         };
@@ -565,6 +619,22 @@ impl Model for Queue {
             }
             _ => true,
         }
+    }
+
+    fn nearest(&self, state: &State, _: usize, action: &Action) -> Option<State> {
+        let mut next = state.clone();
+        match action {
+            Action::Put(message) => next.content.push(*message),
+            Action::Take { any_of, peek: false, .. } => {
+                if let Some(place) = state.content.iter().position(|message| any_of.contains(message)) {
+                    next.content.remove(place);
+                }
+            }
+            // Which message was spoiled is not known.
+            Action::Spoiled(..) => return None,
+            _ => {}
+        }
+        Some(next)
     }
 
     fn dead(&self, state: &State, process: usize) -> Vec<State> {

@@ -139,6 +139,17 @@ impl Model for Set {
         asked(call.operation).is_none_or(|changes| Self::changed(&state.values, &changes).is_none())
     }
 
+    fn nearest(&self, state: &State, _: usize, action: &Action) -> Option<State> {
+        let mut next = state.clone();
+        match action {
+            // Of a change that could not be, nobody knows how much there was of it.
+            Action::Change(_) => return None,
+            Action::Cannot(_) => {}
+            Action::Is(number, told) => *next.values.get_mut(*number)? = *told,
+        }
+        Some(next)
+    }
+
     fn dead(&self, state: &State, process: usize) -> Vec<State> {
         let mut state = state.clone();
         for ((_, number), add) in state.undo.iter().filter(|((who, _), _)| *who == process) {

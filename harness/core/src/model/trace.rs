@@ -44,6 +44,9 @@ pub enum Mark {
     Dead(usize),
 }
 
+/// Which calls a trace is of: by process, operation, and channel where there is one.
+pub(super) type IsAbout<'a> = &'a dyn Fn(usize, &Operation<u64>, Option<usize>) -> bool;
+
 /// What happened on one channel in one run.
 #[derive(Debug)]
 pub struct Trace<'h> {
@@ -58,16 +61,21 @@ impl<'h> Trace<'h> {
     /// Collects what a history tells of a channel.
     #[must_use]
     pub fn of(plan: &'h Plan, history: &'h History, channel: usize) -> Self {
-        let calls = calls(plan, history, channel);
+        let is_stream = plan.channels[channel].options.is == Ability::Stream;
+        Self::about(plan, history, is_stream, &|_, _, on| on == Some(channel))
+    }
+
+    /// Collects what a history tells of those calls, by process, operation and channel, that `is_about` accepts.
+    pub(super) fn about(plan: &'h Plan, history: &'h History, is_stream: bool, is_about: IsAbout<'_>) -> Self {
+        let calls = calls(plan, history, is_stream, is_about);
         let one_by_one = plan.is_story() || plan.orders == Orders::Every;
         let marks = if one_by_one { in_a_story(plan, history, &calls) } else { in_time(plan, history, &calls) };
         Self { calls, marks }
     }
 }
 
-/// The calls on a channel, those that never returned last.
-fn calls<'h>(plan: &'h Plan, history: &'h History, channel: usize) -> Vec<Call<'h>> {
-    let is_stream = plan.channels[channel].options.is == Ability::Stream;
+/// The calls, those that never returned last.
+fn calls<'h>(plan: &'h Plan, history: &'h History, is_stream: bool, is_about: IsAbout<'_>) -> Vec<Call<'h>> {
     let mut calls = Vec::new();
     let mut sent = vec![0; plan.processes.len()];
     let mut open: Vec<Option<(usize, usize, u64)>> = vec![None; plan.processes.len()];
@@ -76,8 +84,8 @@ fn calls<'h>(plan: &'h Plan, history: &'h History, channel: usize) -> Vec<Call<'
             Event::Began { process, step, at } => open[*process] = Some((event, *step, *at)),
             Event::Returned { process, step, began, ended, outcome } => {
                 open[*process] = None;
-                let Some((operation, Some(on))) = step_of(plan, *process, *step) else { continue };
-                if on == channel {
+                let Some((operation, on)) = step_of(plan, *process, *step) else { continue };
+                if is_about(*process, operation, on) {
                     let message = sent[*process];
                     sent[*process] += messages_sent(operation, outcome, is_stream);
                     let (process, step) = (*process, *step);
@@ -90,8 +98,8 @@ fn calls<'h>(plan: &'h Plan, history: &'h History, channel: usize) -> Vec<Call<'
     }
     for (process, open) in open.into_iter().enumerate() {
         let Some((event, step, began)) = open else { continue };
-        let Some((operation, Some(on))) = step_of(plan, process, step) else { continue };
-        if on == channel {
+        let Some((operation, on)) = step_of(plan, process, step) else { continue };
+        if is_about(process, operation, on) {
             let message = sent[process];
             calls.push(Call { process, step, operation, outcome: None, event, message, began, ended: u64::MAX });
         }
