@@ -11,8 +11,8 @@ use nix::{
     unistd::Pid,
 };
 use std::{
-    collections::BTreeMap,
     cell::OnceCell,
+    collections::BTreeMap,
     fmt::Write as _,
     fs::{self, File},
     os::unix::fs::FileExt as _,
