@@ -7,7 +7,9 @@
  *
  * Does what the reference agent does for the cell: the same calls in the same order, the same checks of what comes, batches until two in a
  * row take equally long, then one sample. Prints nanoseconds: the median round trip, or the time of a message or of taking and
- * giving back. Exits with 3 where it has no loop for the cell. */
+ * giving back. Exits with 3 where it has no loop for the cell.
+ *
+ * Compiled with PEER it measures the queue of ../peers/peer.h, which is linked to it, in place of `shm_ring`, and nothing else. */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <errno.h>
@@ -39,6 +41,9 @@
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
+#ifdef PEER
+#include "../peers/peer.h"
+#endif
 
 enum { PARTIES_MAX = 4, SLICES = 16, CLOCK_LOOKS = 1001 };
 #define BATCH_NS 6e6
@@ -305,6 +310,16 @@ static void of_packets(long operations) {
     else
         ONE_WAY({ stamp((uint64_t)message); SEND_PACKET; }, { RECEIVE_PACKET; check((uint64_t)message); });
 }
+
+#ifdef PEER
+static void of_peer(long operations) {
+    if (strcmp(shape, "round_trip") == 0)
+        ROUND_TRIPS({ stamp((uint64_t)message); peer_push(0, sent); peer_pop(1, room); check((uint64_t)message); },
+                    { peer_pop(0, room); check((uint64_t)message); stamp((uint64_t)message); peer_push(1, sent); });
+    else
+        ONE_WAY({ stamp((uint64_t)message); peer_push(0, sent); }, { peer_pop(0, room); check((uint64_t)message); });
+}
+#endif
 
 static mqd_t queues[2];
 
@@ -686,6 +701,17 @@ static void make_posix_queues(void) {
     }
 }
 
+/* As many messages as our ring has room for. */
+#ifdef PEER
+static void make(void) {
+    size_t capacity = (1 << 20) / bytes;
+    if (capacity < 8) capacity = 8;
+    if (capacity > 4096) capacity = 4096;
+    int is_known = strcmp(shape, "round_trip") == 0 || strcmp(shape, "one_way") == 0;
+    if (!is("shm_ring") || !is_known || !peer_make(bytes, capacity)) exit(3);
+    loop = of_peer;
+}
+#else
 static void make(void) {
     static const struct { const char *name; int kind; } pairs[] = {
         { "unix_stream", SOCK_STREAM }, { "unix_datagram", SOCK_DGRAM }, { "unix_seqpacket", SOCK_SEQPACKET } };
@@ -776,6 +802,7 @@ static void make(void) {
     }
     if (!loop || (strcmp(shape, "take_shared") == 0) || strncmp(shape, "open_loop", 9) == 0) exit(3);
 }
+#endif
 
 /* What a party does for itself after the fork: it keeps the ends that it uses. */
 static void take_up(void) {
@@ -808,6 +835,9 @@ static void take_up(void) {
     lengths_max = 1 << 20;
     lengths = malloc((size_t)lengths_max * sizeof *lengths);
     memset(lengths, 0, (size_t)lengths_max * sizeof *lengths);
+#ifdef PEER
+    peer_take_up(me);
+#endif
 }
 
 static void bind_to(int processor) {
@@ -915,10 +945,16 @@ int main(int argc, char **argv) {
     take_up();
     if (me > 0) {
         follow();
+#ifdef PEER
+        peer_end();
+#endif
         _exit(0);
     }
     printf("%.3f\n", lead(sample_ns));
     fflush(stdout);
+#ifdef PEER
+    peer_end();
+#endif
     for (int way = 0; way < 2; way++) {
         if (sysv[0]) msgctl(sysv[way], IPC_RMID, NULL);
         if (sets[0]) semctl(sets[way], 0, IPC_RMID);

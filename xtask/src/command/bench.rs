@@ -54,6 +54,12 @@ pub(super) struct Arguments {
     /// Compare our loops with the C loops of harness/benches/c, in turns
     #[arg(long, conflicts_with_all = ["bless", "again"])]
     twins: bool,
+    /// Compare the ring in shared memory with iceoryx2's zero-copy publish, which is built, and with rigtorp's queue, in turns
+    #[arg(long, conflicts_with_all = ["bless", "again", "twins", "against"])]
+    peers: bool,
+    /// The folder of rigtorp's SPSCQueue.h (github.com/rigtorp/SPSCQueue, include/rigtorp), for --peers
+    #[arg(long, value_name = "DIR", requires = "peers")]
+    rigtorp: Option<PathBuf>,
     /// Render a recorded bench again
     #[arg(long, value_name = "RUN", conflicts_with = "bless")]
     again: Option<String>,
@@ -88,6 +94,9 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     });
     if let Some(base) = &arguments.against {
         return against::run(arguments, base, &cells, &interrupted);
+    }
+    if arguments.peers {
+        return twins::run_peers(arguments, &cells, &interrupted);
     }
     if arguments.twins {
         return twins::run(arguments, &cells, &interrupted);
