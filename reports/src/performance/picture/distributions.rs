@@ -21,7 +21,10 @@ const COLUMNS: f64 = 24.0;
 pub(super) fn picture(rows: &BTreeMap<Cell, Row>) -> Option<Picture> {
     let is_shown = |row: &&Row| row.cell.shape.is_round_trip() && row.cell.bytes != 1 && row.latency.is_some();
     let mut shown: Vec<&Row> = rows.values().filter(is_shown).collect();
-    shown.retain(|row| matches!(row.cell.placement, Placement::OneCore | Placement::TwoCores));
+    // Two processors that may go to sleep, as users have them; a quick run has only those that are kept awake.
+    let has = |placement| shown.iter().any(|row| row.cell.placement == placement);
+    let two = if has(Placement::TwoCores) { Placement::TwoCores } else { Placement::TwoAwake };
+    shown.retain(|row| row.cell.placement == Placement::OneCore || row.cell.placement == two);
     if shown.is_empty() {
         return None;
     }
@@ -37,7 +40,7 @@ pub(super) fn picture(rows: &BTreeMap<Cell, Row>) -> Option<Picture> {
     }
     names.sort_by(|left, right| left.0.total_cmp(&right.0));
     let bottom = TOP + ROW * names.len() as f64;
-    let panels = [Placement::OneCore, Placement::TwoCores].into_iter().zip(PANELS).map(|(placement, ends)| {
+    let panels = [Placement::OneCore, two].into_iter().zip(PANELS).map(|(placement, ends)| {
         let axis = Axis::around(numbers.iter().copied(), 10.0, ends);
         let rows = names.iter().enumerate().filter_map(|(place, (_, known))| {
             let row = shown.iter().find(|row| row.cell.placement == placement && name(&row.cell) == *known)?;

@@ -13,8 +13,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// A quick sweep begins no round that would take it beyond this, and ends within a minute.
-const QUICK_LIMIT: Duration = Duration::from_secs(48);
+/// A quick sweep takes no sample after this, and begins no round that it would have to break off.
+const QUICK_LIMIT: Duration = Duration::from_secs(45);
+
+/// Nor does it count system calls after this: it ends within a minute, on a machine that is busy with other things as well.
+const QUICK_COUNT_LIMIT: Duration = Duration::from_secs(54);
 
 /// Rounds in which what seems slower is measured again before it is called so.
 const CONFIRMING_ROUNDS: u32 = 12;
@@ -43,13 +46,15 @@ pub(super) struct Measuring<'s> {
     random: Random,
     /// Rounds so far, of whatever: each has a number of its own.
     round: u32,
+    /// When no more samples are taken, where there is such a limit.
+    until: Option<Instant>,
     is_whole: bool,
 }
 
 impl<'s> Measuring<'s> {
     pub(super) fn new(session: &'s Session, writer: Writer, interrupted: &'s AtomicBool) -> Self {
         let random = Random::new(u64::from(std::process::id()));
-        Self { session, writer, interrupted, random, round: 0, is_whole: false }
+        Self { session, writer, interrupted, random, round: 0, until: None, is_whole: false }
     }
 
     pub(super) fn record(&self) -> &Record {
@@ -57,7 +62,7 @@ impl<'s> Measuring<'s> {
     }
 
     fn is_over(&self) -> bool {
-        self.interrupted.load(Ordering::Relaxed)
+        self.interrupted.load(Ordering::Relaxed) || self.until.is_some_and(|until| Instant::now() > until)
     }
 
     /// Measures cells in so many rounds: first what goes as fast as it can, then, since it depends on that, what comes at a
@@ -68,6 +73,10 @@ impl<'s> Measuring<'s> {
             cells.into_iter().partition(|cell| matches!(cell.shape, Shape::OpenLoop(_)));
         let counted = fast.iter().filter(|cell| is_counted(cell)).count();
         let mut live = Live::start((fast.len() + paced.len()) * rounds as usize + counted);
+        if effort == Effort::Quick {
+            self.until = Some(started + QUICK_LIMIT);
+            live.limit(QUICK_COUNT_LIMIT);
+        }
         for round in 0..rounds {
             let spent = started.elapsed();
             if effort == Effort::Quick && round > 0 && spent + spent / round > QUICK_LIMIT {
@@ -75,6 +84,7 @@ impl<'s> Measuring<'s> {
             }
             self.round(&mut fast, effort, &mut live, &|_| Some(0))?;
         }
+        self.until = (effort == Effort::Quick).then(|| started + QUICK_COUNT_LIMIT);
         self.count_calls(&fast, &mut live)?;
         let intervals = self.intervals(&paced);
         let mut paced: Vec<Cell> = paced.into_iter().filter(|cell| intervals(cell).is_some()).collect();

@@ -16,6 +16,8 @@ pub(super) struct Live {
     said: Instant,
     steps: u64,
     done: u64,
+    /// It is over then, whatever is done.
+    limit: Option<Duration>,
 }
 
 impl Live {
@@ -29,13 +31,18 @@ impl Live {
         }
         // No steady tick: nothing of ours wakes up while something is measured.
         let now = Instant::now();
-        Self { bar, is_live, started: now, said: now, steps: steps as u64, done: 0 }
+        Self { bar, is_live, started: now, said: now, steps: steps as u64, done: 0, limit: None }
+    }
+
+    /// It takes no longer than this.
+    pub(super) fn limit(&mut self, limit: Duration) {
+        self.limit = Some(limit);
     }
 
     /// A step is done; the next one is this.
     pub(super) fn step(&mut self, next: &str) {
         self.done += 1;
-        let left = left(self.started.elapsed(), self.done, self.steps);
+        let left = left(self.started.elapsed(), self.done, self.steps, self.limit);
         if self.is_live {
             self.bar.set_position(self.done);
             self.bar.set_message(format!("{left} {next}"));
@@ -58,8 +65,9 @@ impl Live {
 }
 
 /// How much time is left, as a person would say it.
-fn left(elapsed: Duration, done: u64, steps: u64) -> String {
+fn left(elapsed: Duration, done: u64, steps: u64, limit: Option<Duration>) -> String {
     let left = elapsed.as_secs_f64() / done.max(1) as f64 * steps.saturating_sub(done) as f64;
+    let left = limit.map_or(left, |limit| left.min(limit.saturating_sub(elapsed).as_secs_f64()));
     match left {
         left if left < 60.0 => format!("about {left:.0} s left"),
         left => format!("about {:.0} min left", left / 60.0),
@@ -77,6 +85,6 @@ mod tests {
     #[case(60, 10, 100, "about 9 min left")]
     #[case(0, 0, 10, "about 0 s left")]
     fn the_time_left_is_in_proportion(#[case] seconds: u64, #[case] done: u64, #[case] steps: u64, #[case] text: &str) {
-        assert_eq!(left(Duration::from_secs(seconds), done, steps), text);
+        assert_eq!(left(Duration::from_secs(seconds), done, steps, None), text);
     }
 }

@@ -21,8 +21,8 @@ struct Party {
     _node: Node<ipc::Service>,
 }
 
-/// What was asked for before the fork: bytes, messages, and the number that makes names unique.
-static WANTED: std::sync::OnceLock<(usize, usize, u32)> = std::sync::OnceLock::new();
+/// What was asked for before the fork: bytes, messages, and what makes names unique.
+static WANTED: std::sync::OnceLock<(usize, usize, String)> = std::sync::OnceLock::new();
 
 thread_local! {
     static PARTY: RefCell<Option<Party>> = const { RefCell::new(None) };
@@ -31,26 +31,26 @@ thread_local! {
 impl Party {
     fn new(me: i32) -> Result<Self, Error> {
         set_log_level(LogLevel::Error);
-        let (bytes, capacity, unique) = *WANTED.get().ok_or("nothing was asked for")?;
+        let (bytes, capacity, unique) = WANTED.get().ok_or("nothing was asked for")?;
         let node = NodeBuilder::new().create::<ipc::Service>()?;
         let service = |queue: i32| -> Result<_, Error> {
             Ok(node
                 .service_builder(&format!("plumbline/{unique}/{queue}").as_str().try_into()?)
                 .publish_subscribe::<[u8]>()
                 .enable_safe_overflow(false)
-                .subscriber_max_buffer_size(capacity)
+                .subscriber_max_buffer_size(*capacity)
                 .max_publishers(1)
                 .max_subscribers(1)
                 .open_or_create()?)
         };
         let publisher = service(me)?
             .publisher_builder()
-            .initial_max_slice_len(bytes)
+            .initial_max_slice_len(*bytes)
             .backpressure_strategy(BackpressureStrategy::RetryUntilDelivered)
             .create()?;
         let subscriber = service(1 - me)?.subscriber_builder().create()?;
         let in_place = std::env::var_os("PLUMBLINE_IN_PLACE").is_some();
-        Ok(Self { bytes, in_place, publisher, subscriber, _node: node })
+        Ok(Self { bytes: *bytes, in_place, publisher, subscriber, _node: node })
     }
 
     fn push(&self, message: &[u8]) -> Result<(), Error> {
@@ -92,8 +92,10 @@ fn with_party(work: impl FnOnce(&Party) -> Result<(), Error>) {
 /// See `peer.h`.
 #[unsafe(no_mangle)]
 pub extern "C" fn peer_make(bytes: usize, capacity: usize) -> i32 {
-    // Its free lists have an entry for each message, borrowed or on its way.
-    i32::from(WANTED.set((bytes, capacity.min(1_024), std::process::id())).is_ok())
+    // A process id alone comes again in another namespace.
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    let unique = format!("{}-{}", std::process::id(), now.as_nanos());
+    i32::from(WANTED.set((bytes, capacity.min(1_024), unique)).is_ok())
 }
 
 /// See `peer.h`.
