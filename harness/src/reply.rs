@@ -66,6 +66,8 @@ fn fits(operation: &Operation<u64>, outcome: &Outcome) -> bool {
         }
         // A condition variable does not tell how many it woke.
         (Operation::Notify(_), Outcome::Count(_) | Outcome::Done) => true,
+        (Operation::Requeue(_), outcome) => matches!(outcome, Outcome::Count(_)),
+        (Operation::WaitOnAny(wait), Outcome::Count(place)) => *place < wait.words.len() as u64,
         (Operation::Arrive(_), Outcome::Count(count)) => *count <= 1,
         (
             Operation::Fill(_)

@@ -67,8 +67,13 @@ pub enum Operation<N> {
     Consistent(OfChannel),
     /// Sleep until somebody notifies: `pthread_cond_wait()`, which gives up the mutex meanwhile; `FUTEX_WAIT`.
     WaitOn(WaitOn<N>),
+    /// Sleep on several words until one of them is woken: `futex_waitv()`; gives the place of that one among them.
+    WaitOnAny(WaitOnAny<N>),
     /// Wake who sleeps: `pthread_cond_signal()`, `pthread_cond_broadcast()`; `FUTEX_WAKE`, which gives how many it woke.
     Notify(Notify<N>),
+    /// Wake some of those who sleep on one word, and have others sleep on another: `FUTEX_CMP_REQUEUE`; gives how many those are
+    /// together.
+    Requeue(Requeue<N>),
     /// Wait at a barrier until all have come: `pthread_barrier_wait()`; gives 1 to one of them (`PTHREAD_BARRIER_SERIAL_THREAD`), 0 to the others.
     Arrive(OfChannel),
     /// Store a number in an atomic cell or word, or a text at an offset.
@@ -224,7 +229,9 @@ pub const OPERATIONS: &[OperationRow] = &[
     row("unlock", LOCK_OR_MUTEX, None, Some("channel"), None, None),
     row("consistent", LOCK, Some(Feature::Robust), Some("channel"), None, None),
     row("wait_on", WAKE, Some(Feature::Notify), Some("channel"), None, None),
+    row("wait_on_any", WAKE, Some(Feature::Word), None, None, Some("words")),
     row("notify", WAKE, Some(Feature::Notify), Some("channel"), None, None),
+    row("requeue", WAKE, Some(Feature::Word), None, None, None),
     row("arrive", WAKE, Some(Feature::Barrier), Some("channel"), None, None),
     row("store", MEMORY_OR_WORD, None, Some("text"), Some("value"), None),
     row("load", MEMORY_OR_WORD, None, Some("cell"), Some("cell"), None),
@@ -316,7 +323,9 @@ impl<N> Operation<N> {
             Self::Unlock(_) => "unlock",
             Self::Consistent(_) => "consistent",
             Self::WaitOn(_) => "wait_on",
+            Self::WaitOnAny(_) => "wait_on_any",
             Self::Notify(_) => "notify",
+            Self::Requeue(_) => "requeue",
             Self::Arrive(_) => "arrive",
             Self::Store(_) => "store",
             Self::Load(_) => "load",
@@ -407,7 +416,9 @@ impl<N> Operation<N> {
             | Self::Unlock(Unlock { channel, .. })
             | Self::Consistent(OfChannel { channel })
             | Self::WaitOn(WaitOn { channel, .. })
+            | Self::WaitOnAny(WaitOnAny { channel, .. })
             | Self::Notify(Notify { channel, .. })
+            | Self::Requeue(Requeue { channel, .. })
             | Self::Arrive(OfChannel { channel })
             | Self::Store(Store { channel, .. })
             | Self::Load(Load { channel, .. })
@@ -471,6 +482,7 @@ impl<N> Operation<N> {
             | Self::PidfdPoll(PidfdPoll { timeout, .. })
             | Self::Lock(Lock { timeout, .. })
             | Self::WaitOn(WaitOn { timeout, .. })
+            | Self::WaitOnAny(WaitOnAny { timeout, .. })
             | Self::Sigwait(Sigwait { timeout, .. }) => timeout.map(Timeout::ns),
             _ => None,
         }
@@ -818,6 +830,8 @@ arguments! {
     WaitOn<N> {
         /// Which channel.
         channel: Option<String>,
+        /// Which word of a futex; the first, if left out.
+        word: Option<N>,
         /// Sleep only if the word has this value: a futex; 0, if left out.
         expected: Option<N>,
         /// Wait this long: `pthread_cond_timedwait()`.
@@ -829,16 +843,48 @@ arguments! {
     }
 }
 arguments! {
+    /// Arguments of `wait_on_any`.
+    WaitOnAny<N> {
+        /// Which channel.
+        channel: Option<String>,
+        /// Which words.
+        words: Vec<u8>,
+        /// Sleep only if all of them have this value; 0, if left out.
+        expected: Option<N>,
+        /// Wait this long.
+        timeout: Option<Timeout>,
+    }
+}
+arguments! {
     /// Arguments of `notify`.
     Notify<N> {
         /// Which channel.
         channel: Option<String>,
+        /// Which word of a futex; the first, if left out.
+        word: Option<N>,
         /// How many to wake at most; 1, if left out.
         count: Option<N>,
         /// Wake all: `pthread_cond_broadcast()`.
         all: bool,
         /// Wake only who sleeps for one of these bits: `FUTEX_WAKE_BITSET`.
         bits: Option<N>,
+    }
+}
+arguments! {
+    /// Arguments of `requeue`.
+    Requeue<N> {
+        /// Which channel.
+        channel: Option<String>,
+        /// The word that is slept on; the first, if left out.
+        word: Option<N>,
+        /// The word to sleep on from now on; the second, if left out.
+        to: Option<N>,
+        /// How many to wake at most; 0, if left out.
+        count: Option<N>,
+        /// How many others to have sleep on the other word at most; 1, if left out.
+        moved: Option<N>,
+        /// Do it only if the word has this value; 0, if left out.
+        expected: Option<N>,
     }
 }
 arguments! {

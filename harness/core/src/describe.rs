@@ -64,6 +64,10 @@ pub fn operation(operation: &Operation<u64>) -> String {
         }
         Operation::Unlock(unlock) => range(unlock.start, unlock.length).unwrap_or_default(),
         Operation::WaitOn(wait) => payload(None, wait.expected),
+        Operation::WaitOnAny(wait) => wait.words.iter().map(u8::to_string).collect::<Vec<_>>().join(", "),
+        Operation::Requeue(requeue) => {
+            format!("{} to {}", requeue.word.unwrap_or(0), requeue.to.unwrap_or(1))
+        }
         Operation::Notify(notify) if notify.all => "all".to_owned(),
         Operation::Notify(notify) => payload(None, notify.count),
         Operation::Store(store) => match (&store.text, store.value) {

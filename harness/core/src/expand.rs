@@ -10,8 +10,8 @@ use spec::{
     amount::AmountError,
     operation::{
         CompareExchange, Direction, End, EpollAdd, Event, Exit, FetchAdd, Fill, Listen, Load, Lock, MqNotify, Notify,
-        Poll, Post, Read, Receive, Resize, Send, SendHandle, SetCapacity, Setrlimit, Sigqueue, Store, Unlock, Value,
-        WaitOn, Write,
+        Poll, Post, Read, Receive, Requeue, Resize, Send, SendHandle, SetCapacity, Setrlimit, Sigqueue, Store, Unlock,
+        Value, WaitOn, WaitOnAny, Write,
     },
     scenario::{
         Action, Attach, Body, Channel, Claim, Control, Elsewhere, Ending, Expect, Expected, Line, NamedResult, Need,
@@ -496,18 +496,31 @@ impl<'h> Resolver<'h> {
                 length: self.optional(length.as_ref())?,
             }),
             Operation::Consistent(channel) => Operation::Consistent(channel),
-            Operation::WaitOn(WaitOn { channel, expected, timeout, unlock, bits }) => Operation::WaitOn(WaitOn {
+            Operation::WaitOn(WaitOn { channel, word, expected, timeout, unlock, bits }) => Operation::WaitOn(WaitOn {
                 channel,
+                word: self.optional(word.as_ref())?,
                 expected: self.optional(expected.as_ref())?,
                 timeout,
                 unlock,
                 bits: self.optional(bits.as_ref())?,
             }),
-            Operation::Notify(Notify { channel, count, all, bits }) => Operation::Notify(Notify {
+            Operation::WaitOnAny(WaitOnAny { channel, words, expected, timeout }) => {
+                Operation::WaitOnAny(WaitOnAny { channel, words, expected: self.optional(expected.as_ref())?, timeout })
+            }
+            Operation::Notify(Notify { channel, word, count, all, bits }) => Operation::Notify(Notify {
                 channel,
+                word: self.optional(word.as_ref())?,
                 count: self.optional(count.as_ref())?,
                 all,
                 bits: self.optional(bits.as_ref())?,
+            }),
+            Operation::Requeue(Requeue { channel, word, to, count, moved, expected }) => Operation::Requeue(Requeue {
+                channel,
+                word: self.optional(word.as_ref())?,
+                to: self.optional(to.as_ref())?,
+                count: self.optional(count.as_ref())?,
+                moved: self.optional(moved.as_ref())?,
+                expected: self.optional(expected.as_ref())?,
             }),
             Operation::MqNotify(MqNotify { channel, signal, value }) => {
                 Operation::MqNotify(MqNotify { channel, signal, value: self.optional(value.as_ref())? })

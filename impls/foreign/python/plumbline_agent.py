@@ -398,7 +398,7 @@ class Root:
             "lacks": [
                 "sigqueue", "sigwait", "sigsuspend", "sigpending",
                 "poll", "epoll_add", "epoll_wait", "send_handle", "receive_handle",
-                "fork", "exec", "waitpid", "setpgid", "setrlimit", "change_user",
+                "fork", "exec", "requeue", "wait_on_any", "waitpid", "setpgid", "setrlimit", "change_user",
                 "sigaltstack", "signalfd", "signalfd_read", "pidfd_open", "pidfd_send_signal", "pidfd_poll",
                 "pass_credentials", "send_credentials", "receive_credentials", "peer_credentials",
                 "unread", "set_capacity",

@@ -2,6 +2,7 @@
 
 use super::{Channel, Failure, Lock, Patience, Result};
 use crate::measure::DrivenWake;
+use spec::operation;
 
 /// How many to wake.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,6 +45,34 @@ pub trait Wake: Channel + DrivenWake {
     /// As the mechanism's call; senseless where wake-ups name no bits.
     fn notify_bits(&mut self, _sleepers: Sleepers, _bits: u64) -> Result<Option<u64>> {
         Err(Failure::Senseless("its wake-ups name no bits".to_owned()))
+    }
+
+    /// Chooses the word that the calls after this one are about; it is the first at the beginning.
+    ///
+    /// # Errors
+    /// Senseless where there is no such word.
+    fn choose_word(&mut self, number: u64) -> Result<()> {
+        match number {
+            0 => Ok(()),
+            _ => Err(Failure::Senseless(format!("it has no word {number}"))),
+        }
+    }
+
+    /// Sleeps on all of these words while each has the expected value, until one is woken. Returns its place among them.
+    ///
+    /// # Errors
+    /// As the mechanism's call; senseless where it has no words.
+    fn wait_on_any(&mut self, _words: &[u8], _expected: u64, _patience: Patience) -> Result<u64> {
+        Err(Failure::Senseless("it has no words".to_owned()))
+    }
+
+    /// Wakes some of those who sleep on one word and has others sleep on another, if the word has the expected value. Returns how
+    /// many those are together.
+    ///
+    /// # Errors
+    /// As the mechanism's call; senseless where it has no words.
+    fn requeue(&mut self, _requeue: &operation::Requeue<u64>) -> Result<u64> {
+        Err(Failure::Senseless("it has no words".to_owned()))
     }
 
     /// Waits until all have come. Returns whether this process is the one of them that is told so.

@@ -16,7 +16,7 @@ pub(super) fn agent() -> String {
 /// The root's hello.
 pub(super) fn hello() -> RootHello {
     RootHello {
-        lacks: Vec::new(),
+        lacks: lacks(),
         protocol: PROTOCOL,
         agent: agent(),
         mechanisms: registry::MECHANISMS
@@ -28,6 +28,13 @@ pub(super) fn hello() -> RootHello {
         limits: limits(),
         system: system(),
     }
+}
+
+/// The operations that this system's kernel does not have.
+fn lacks() -> Vec<String> {
+    let waits_on_any = cfg!(target_os = "linux") && impls_sys::futex::waits_for_any();
+    let lacking = [("wait_on_any", waits_on_any)].into_iter().filter(|(_, has)| !has);
+    lacking.map(|(name, _)| name.to_owned()).collect()
 }
 
 fn capabilities() -> Vec<String> {

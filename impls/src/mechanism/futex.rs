@@ -1,11 +1,14 @@
-//! `futex`: a word in shared memory to sleep on, futex(2) with `FUTEX_WAIT` and `FUTEX_WAKE`.
+//! `futex`: words in shared memory to sleep on, futex(2) with `FUTEX_WAIT`, `FUTEX_WAKE`, `FUTEX_CMP_REQUEUE`, and futex_waitv(2).
 
 use super::{Mechanism, OpenError, Opened, Place, no_such_end};
 use crate::ability::{Channel, Failure, Object, Patience, Result, Sleepers, Wake};
 use harness_core::wire::HeldEnd;
 use impls_sys::{futex, memory::Mapping};
 use nix::errno::Errno;
-use spec::{operation::End, scenario};
+use spec::{
+    operation::{self, End},
+    scenario,
+};
 use std::sync::atomic::{AtomicU32, Ordering};
 
 /// The mechanism `futex`.
@@ -27,10 +30,13 @@ impl Mechanism for Futex {
     fn open(&self, _: &Place, options: &scenario::Channel<u64>) -> std::result::Result<Box<dyn Opened>, OpenError> {
         let initial = u32::try_from(options.initial.unwrap_or(0)).map_err(|_| Errno::EINVAL);
         let initial = initial.map_err(OpenError::of("the initial value"))?;
-        let pages = Mapping::anonymous(size_of::<AtomicU32>()).map_err(OpenError::of("mmap"))?;
-        let held = HeldFutex(Some(pages));
-        if let Ok(word) = held.word() {
-            word.store(initial, Ordering::SeqCst);
+        let words = usize::try_from(options.size.unwrap_or(1)).unwrap_or(usize::MAX).clamp(1, WORDS_MAX);
+        let pages = Mapping::anonymous(words * WORD_BYTES).map_err(OpenError::of("mmap"))?;
+        let held = HeldFutex { pages: Some(pages), words, chosen: 0 };
+        for number in 0..words {
+            if let Ok(word) = held.word_at(number) {
+                word.store(initial, Ordering::SeqCst);
+            }
         }
         Ok(Box::new(held))
     }
@@ -42,15 +48,35 @@ impl Mechanism for Futex {
     fn remove(&self, _: &Place) {}
 }
 
+/// Bytes from one word to the next: a cache line, so that words do not disturb each other.
+const WORD_BYTES: usize = 64;
+
+/// How many words a futex has at most.
+const WORDS_MAX: usize = 64;
+
 /// What a process holds of a futex.
-struct HeldFutex(Option<Mapping>);
+struct HeldFutex {
+    pages: Option<Mapping>,
+    words: usize,
+    /// The word that calls are about.
+    chosen: usize,
+}
 
 impl HeldFutex {
     fn word(&self) -> Result<&AtomicU32> {
-        self.0
-            .as_ref()
-            .and_then(|pages| pages.word(0))
-            .ok_or_else(|| Failure::Senseless("this process does no longer map it".to_owned()))
+        self.word_at(self.chosen)
+    }
+
+    fn word_at(&self, number: usize) -> Result<&AtomicU32> {
+        let Some(pages) = &self.pages else {
+            return Err(Failure::Senseless("this process does no longer map it".to_owned()));
+        };
+        let word = (number < self.words).then(|| pages.word(number * WORD_BYTES)).flatten();
+        word.ok_or_else(|| Failure::Senseless(format!("it has {} words, and none has the number {number}", self.words)))
+    }
+
+    fn word_of(&self, number: Option<u64>, otherwise: u64) -> Result<&AtomicU32> {
+        self.word_at(usize::try_from(number.unwrap_or(otherwise)).unwrap_or(usize::MAX))
     }
 }
 
@@ -80,7 +106,7 @@ impl Channel for HeldFutex {
     fn close(&mut self, end: Option<End>) -> Result<()> {
         super::no_listener(end)?;
         self.word()?;
-        self.0 = None;
+        self.pages = None;
         Ok(())
     }
 }
@@ -110,6 +136,31 @@ impl Wake for HeldFutex {
 
     fn notify_bits(&mut self, sleepers: Sleepers, bits: u64) -> Result<Option<u64>> {
         Ok(Some(futex::wake_bits(self.word()?, count(sleepers), value(bits)?)? as u64))
+    }
+
+    fn choose_word(&mut self, number: u64) -> Result<()> {
+        let number = usize::try_from(number).unwrap_or(usize::MAX);
+        self.word_at(number)?;
+        self.chosen = number;
+        Ok(())
+    }
+
+    #[cfg(target_os = "linux")]
+    fn wait_on_any(&mut self, words: &[u8], expected: u64, patience: Patience) -> Result<u64> {
+        let timeout = match patience {
+            Patience::Forever => None,
+            Patience::For(timeout) => Some(timeout),
+            Patience::Never => return Err(Failure::Senseless("it waits, or there is no call to make".to_owned())),
+        };
+        let words = words.iter().map(|number| self.word_at((*number).into())).collect::<Result<Vec<_>>>()?;
+        Ok(futex::wait_for_any(&words, value(expected)?, timeout)? as u64)
+    }
+
+    fn requeue(&mut self, asked: &operation::Requeue<u64>) -> Result<u64> {
+        let (word, to) = (self.word_of(asked.word, 0)?, self.word_of(asked.to, 1)?);
+        let (woken, moved) = (asked.count.unwrap_or(0), asked.moved.unwrap_or(1));
+        let [woken, moved] = [woken, moved].map(|number| count(Sleepers::Some(number)));
+        Ok(futex::requeue(word, value(asked.expected.unwrap_or(0))?, woken, to, moved)? as u64)
     }
 
     fn store(&mut self, stored: u64) -> Result<()> {

@@ -34,6 +34,8 @@ pub(super) fn is_of_wake(operation: &Operation<u64>) -> bool {
         operation,
         Operation::WaitOn(_)
             | Operation::Notify(_)
+            | Operation::Requeue(_)
+            | Operation::WaitOnAny(_)
             | Operation::Arrive(_)
             | Operation::Lock(_)
             | Operation::Unlock(_)
@@ -45,9 +47,15 @@ pub(super) fn is_of_wake(operation: &Operation<u64>) -> bool {
 /// Does a step about what is waited on.
 pub(super) fn wake(operation: &Operation<u64>, wake: &mut dyn Wake, work: &mut Work) -> Result<Outcome> {
     match operation {
+        Operation::WaitOnAny(asked) => {
+            let patience = super::patience(false, asked.timeout);
+            let expected = asked.expected.unwrap_or(0);
+            work.timed(|_, _| wake.wait_on_any(&asked.words, expected, patience)).map(Outcome::Count)
+        }
         Operation::WaitOn(asked) => {
             let patience = super::patience(false, asked.timeout);
             let expected = asked.expected.unwrap_or(0);
+            wake.choose_word(asked.word.unwrap_or(0))?;
             let woken = work.timed(|_, _| match asked.bits {
                 Some(bits) => wake.wait_for_bits(expected, patience, bits),
                 None => wake.wait_on(expected, patience),
@@ -61,23 +69,27 @@ pub(super) fn wake(operation: &Operation<u64>, wake: &mut dyn Wake, work: &mut W
         }
         Operation::Notify(asked) => {
             let sleepers = if asked.all { Sleepers::All } else { Sleepers::Some(asked.count.unwrap_or(1)) };
+            wake.choose_word(asked.word.unwrap_or(0))?;
             let woken = work.timed(|_, _| match asked.bits {
                 Some(bits) => wake.notify_bits(sleepers, bits),
                 None => wake.notify(sleepers),
             })?;
             Ok(woken.map_or(Outcome::Done, Outcome::Count))
         }
+        Operation::Requeue(asked) => work.timed(|_, _| wake.requeue(asked)).map(Outcome::Count),
         Operation::Arrive(_) => work.timed(|_, _| wake.arrive()).map(|serial| Outcome::Count(serial.into())),
-        Operation::Store(operation::Store { value, cell: None, text: None, at: None, .. }) => {
+        Operation::Store(operation::Store { value, cell, text: None, at: None, .. }) => {
+            wake.choose_word(cell.unwrap_or(0))?;
             work.timed(|_, _| wake.store(value.unwrap_or(0))).map(|()| Outcome::Done)
         }
-        Operation::Load(operation::Load { cell: None, size: None, at: None, .. }) => {
+        Operation::Load(operation::Load { cell, size: None, at: None, .. }) => {
+            wake.choose_word(cell.unwrap_or(0))?;
             work.timed(|_, _| wake.load()).map(Outcome::Count)
         }
         Operation::Lock(_) | Operation::Unlock(_) => match wake.mutex() {
             Some(mutex) => lock(operation, mutex, work),
             None => Err(Failure::Senseless("it has no mutex".to_owned())),
         },
-        _ => Err(Failure::Senseless("it is one word, without cells".to_owned())),
+        _ => Err(Failure::Senseless("it has words, and no bytes".to_owned())),
     }
 }

@@ -1,7 +1,7 @@
 //! Waiting for a word in shared memory to change: futex(2), between processes.
 
 use crate::Result;
-use rustix::thread::futex::{self, Flags, Timespec};
+use rustix::thread::futex::{self, Flags, Timespec, Wait, WaitFlags, WaitPtr, WaitvFlags};
 use std::{sync::atomic::AtomicU32, time::Duration};
 
 /// Sleeps while the word has this value; returns at a wake-up, at a signal, or at once where it has another.
@@ -37,12 +37,7 @@ pub fn wake(word: &AtomicU32, count: u32) -> Result<usize> {
 pub fn wait_for_bits(word: &AtomicU32, value: u32, timeout: Option<Duration>, bits: u32) -> Result<()> {
     let bits = std::num::NonZeroU32::new(bits).ok_or(nix::errno::Errno::EINVAL)?;
     // The timeout of this call is a point in time of CLOCK_MONOTONIC.
-    let until = timeout
-        .map(|timeout| {
-            let now = Duration::from(nix::time::clock_gettime(nix::time::ClockId::CLOCK_MONOTONIC)?);
-            Timespec::try_from(now.saturating_add(timeout)).map_err(|_| nix::errno::Errno::EINVAL)
-        })
-        .transpose()?;
+    let until = timeout.map(instant).transpose()?;
     futex::wait_bitset(word, Flags::empty(), value, until.as_ref(), bits).map_err(errno)
 }
 
@@ -53,6 +48,51 @@ pub fn wait_for_bits(word: &AtomicU32, value: u32, timeout: Option<Duration>, bi
 pub fn wake_bits(word: &AtomicU32, count: u32, bits: u32) -> Result<usize> {
     let bits = std::num::NonZeroU32::new(bits).ok_or(nix::errno::Errno::EINVAL)?;
     futex::wake_bitset(word, Flags::empty(), count, bits).map_err(errno)
+}
+
+/// Wakes as many as `woken` of those who sleep on a word, and has as many as `moved` others sleep on another, if the word has this
+/// value. Returns how many those are together.
+///
+/// # Errors
+/// `EAGAIN` where the value is another.
+pub fn requeue(word: &AtomicU32, value: u32, woken: u32, to: &AtomicU32, moved: u32) -> Result<usize> {
+    futex::cmp_requeue(word, Flags::empty(), woken, moved, to, value).map_err(errno)
+}
+
+/// Sleeps while all of these words have this value; returns the place of the one that was woken. Linux alone has it.
+///
+/// # Errors
+/// `EAGAIN` where one has another value already, `EINTR` at a signal, `ETIMEDOUT` when the time is over.
+#[cfg(target_os = "linux")]
+pub fn wait_for_any(words: &[&AtomicU32], value: u32, timeout: Option<Duration>) -> Result<usize> {
+    let waiters: Vec<Wait> = words
+        .iter()
+        .map(|word| {
+            let mut waiter = Wait::new();
+            waiter.val = value.into();
+            waiter.uaddr = WaitPtr::new(word.as_ptr().cast());
+            waiter.flags = WaitFlags::SIZE_U32;
+            waiter
+        })
+        .collect();
+    let until = timeout.map(instant).transpose()?;
+    futex::waitv(&waiters, WaitvFlags::empty(), until.as_ref(), rustix::thread::ClockId::Monotonic).map_err(errno)
+}
+
+/// Whether this kernel has `futex_waitv()`, of Linux 5.16.
+#[must_use]
+pub fn waits_for_any() -> bool {
+    #[cfg(target_os = "linux")]
+    let tried = futex::waitv(&[], WaitvFlags::empty(), None, rustix::thread::ClockId::Monotonic);
+    #[cfg(not(target_os = "linux"))]
+    let tried = Err::<usize, _>(rustix::io::Errno::NOSYS);
+    tried != Err(rustix::io::Errno::NOSYS)
+}
+
+/// So long from now, as a point in time of CLOCK_MONOTONIC.
+fn instant(timeout: Duration) -> Result<Timespec> {
+    let now = Duration::from(nix::time::clock_gettime(nix::time::ClockId::CLOCK_MONOTONIC)?);
+    Timespec::try_from(now.saturating_add(timeout)).map_err(|_| nix::errno::Errno::EINVAL)
 }
 
 /// Wakes all who sleep on this word.

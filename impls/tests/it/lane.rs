@@ -298,7 +298,8 @@ impl Lane {
         self.directory.path().join("files")
     }
 
-    /// Everything with a name that the agent has left.
+    /// Everything with a name that the agent has left. What is found is removed, so that no later test of the same process number
+    /// finds it.
     pub(crate) fn leftovers(&self) -> Vec<String> {
         let names = |directory: &std::path::Path| -> Vec<String> {
             std::fs::read_dir(directory)
@@ -309,7 +310,10 @@ impl Lane {
         };
         let mut left = names(&self.files());
         for directory in ["/dev/shm", "/dev/mqueue"] {
-            left.extend(names(directory.as_ref()).into_iter().filter(|name| name.contains(&self.prefix)));
+            for name in names(directory.as_ref()).into_iter().filter(|name| name.contains(&self.prefix)) {
+                let _ = std::fs::remove_file(std::path::Path::new(directory).join(&name));
+                left.push(name);
+            }
         }
         // Where /dev/mqueue is not mounted a queue is found by its name alone.
         for copy in 0..64 {
@@ -326,6 +330,8 @@ impl Drop for Lane {
     fn drop(&mut self) {
         let _ = self.agent.kill();
         let _ = self.agent.wait();
+        // A test may end with its run open, or kill the agent; process numbers come round, and names with them.
+        self.leftovers();
     }
 }
 

@@ -57,11 +57,11 @@ pub(super) fn all(scenario: &Scenario, tree: &Node, complaints: &mut Vec<Complai
     }
 }
 
-/// Whether it is about more than the one word that a futex has.
-fn is_of_cells(operation: &Operation<Amount>) -> bool {
+/// Whether it is about a place in memory, which a futex, with its numbered words, has not.
+fn is_of_places(operation: &Operation<Amount>) -> bool {
     match operation {
-        Operation::Store(store) => store.cell.is_some() || store.text.is_some() || store.at.is_some(),
-        Operation::Load(load) => load.cell.is_some() || load.size.is_some() || load.at.is_some(),
+        Operation::Store(store) => store.text.is_some() || store.at.is_some(),
+        Operation::Load(load) => load.size.is_some() || load.at.is_some(),
         _ => false,
     }
 }
@@ -203,7 +203,8 @@ impl Checker<'_> {
                 complaints.push(complaint::wrong_option(option("shared_description"), "shared_description", why));
             }
             let is_set = channel.is == Ability::Counter && lacking(Feature::Set).is_none();
-            if channel.size.is_some() && channel.is != Ability::Memory && !is_set {
+            let has_words = channel.is == Ability::Wake && lacking(Feature::Word).is_none();
+            if channel.size.is_some() && channel.is != Ability::Memory && !is_set && !has_words {
                 complaints.push(complaint::wrong_option(option("size"), "size", "it is for memory"));
             }
             if !channel.exists && scenario.attach != Attach::ByName {
@@ -388,8 +389,8 @@ impl Checker<'_> {
                 let known: Vec<&str> = scenario.channels.keys().map(String::as_str).collect();
                 complaints.push(complaint::unknown_channel(line.span, handle, &known));
             }
-            if ability == Some(Ability::Wake) && is_of_cells(operation) {
-                let what = format!("{} of a cell or a text", row.name);
+            if ability == Some(Ability::Wake) && is_of_places(operation) {
+                let what = format!("{} at an offset or of a text", row.name);
                 complaints.push(complaint::operation_of_another_ability(line.span, &what, "wake", "memory"));
                 continue;
             }

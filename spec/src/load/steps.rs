@@ -305,7 +305,7 @@ fn decode_operation(
         "bind" => Bind, "listen" => Listen, "connect" => Connect, "accept" => Accept,
         "wait" => Wait, "post" => Post, "value" => Value, "semop" => Semop, "seal" => Seal,
         "lock" => Lock, "unlock" => Unlock, "consistent" => Consistent,
-        "wait_on" => WaitOn, "notify" => Notify, "arrive" => Arrive,
+        "wait_on" => WaitOn, "wait_on_any" => WaitOnAny, "notify" => Notify, "requeue" => Requeue, "arrive" => Arrive,
         "store" => Store, "load" => Load, "fetch_add" => FetchAdd, "compare_exchange" => CompareExchange, "fence" => Fence, "resize" => Resize,
         "poll" => Poll, "epoll_add" => EpollAdd, "epoll_wait" => EpollWait,
         "send_handle" => SendHandle, "receive_handle" => ReceiveHandle,

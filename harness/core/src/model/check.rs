@@ -5,6 +5,7 @@ use crate::finding::Anomaly;
 use std::{
     fmt::Debug,
     hash::{BuildHasherDefault, DefaultHasher, Hash},
+    rc::Rc,
 };
 
 /// A set whose order depends on nothing but its members: the same history gets the same words.
@@ -102,7 +103,7 @@ enum Pending {
 /// One possibility: a state, and how many of its actions each pending call has done.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct Possibility<S> {
-    state: S,
+    state: Rc<S>,
     done: Vec<u16>,
 }
 
@@ -131,7 +132,7 @@ pub fn check<M: Model>(model: &M, trace: &Trace<'_>, actions: &[Known<M::Action>
         trace,
         actions,
         pending: Vec::new(),
-        possible: std::iter::once(Possibility { state: model.start(), done: Vec::new() }).collect(),
+        possible: std::iter::once(Possibility { state: Rc::new(model.start()), done: Vec::new() }).collect(),
         seen: 0,
         seen_before: 0,
         told_of: Vec::new(),
@@ -233,7 +234,7 @@ impl<M: Model> Check<'_, M> {
         states
             .into_iter()
             .map(|state| {
-                let mut next = Possibility { state, done: possibility.done.clone() };
+                let mut next = Possibility { state: Rc::new(state), done: possibility.done.clone() };
                 next.done[place] += 1;
                 if let Some(process) = process {
                     self.freeze(process, &mut next);
@@ -257,20 +258,23 @@ impl<M: Model> Check<'_, M> {
     /// Everything that may have become of what was possible, by any actions of pending calls in any order. A possibility in
     /// which `goal` is done is not followed further: what else may have happened by then may as well happen later.
     fn closure(&mut self, goal: Option<usize>) -> Set<Possibility<M::State>> {
-        let mut reached = Set::default();
+        let mut reached = self.possible.clone();
         let mut open: Vec<Possibility<M::State>> = self.possible.iter().cloned().collect();
         while let Some(possibility) = open.pop() {
             self.seen += 1;
             if self.seen > BUDGET {
                 break;
             }
-            let at_goal = goal.is_some_and(|goal| self.is_done(&possibility, goal));
-            if !at_goal {
-                for place in 0..self.pending.len() {
-                    open.extend(self.advance(&possibility, place).into_iter().filter(|next| !reached.contains(next)));
+            if goal.is_some_and(|goal| self.is_done(&possibility, goal)) {
+                continue;
+            }
+            for place in 0..self.pending.len() {
+                for next in self.advance(&possibility, place) {
+                    if reached.insert(next.clone()) {
+                        open.push(next);
+                    }
                 }
             }
-            reached.insert(possibility);
         }
         reached
     }
@@ -284,7 +288,7 @@ impl<M: Model> Check<'_, M> {
         if let Some(state) = self.after_it_alone(call) {
             self.seen += 1;
             self.pending.clear();
-            self.possible = std::iter::once(Possibility { state, done: Vec::new() }).collect();
+            self.possible = std::iter::once(Possibility { state: Rc::new(state), done: Vec::new() }).collect();
             return None;
         }
         let mut reached = self.closure(Some(place));
@@ -292,8 +296,7 @@ impl<M: Model> Check<'_, M> {
             return None;
         }
         let before: Vec<Possibility<M::State>> =
-            reached.iter().filter(|possibility| !self.is_done(possibility, place)).cloned().collect();
-        reached.retain(|possibility| self.is_done(possibility, place));
+            reached.extract_if(|possibility| !self.is_done(possibility, place)).collect();
         let violation = reached.is_empty().then(|| self.not_allowed(call, place, &before));
         if violation.is_some() {
             reached = self.nearest(call, place, before);
@@ -315,12 +318,12 @@ impl<M: Model> Check<'_, M> {
         let done = *only.done.first().filter(|done| **done != FROZEN)?;
         let mut state: Option<M::State> = None;
         for action in &actions[usize::from(done)..] {
-            let before = state.as_ref().unwrap_or(&only.state);
+            let before = state.as_ref().unwrap_or_else(|| &*only.state);
             let mut after = self.model.apply(before, self.trace.calls[call].process, action).into_iter();
             state = after.next().filter(|_| after.next().is_none());
             state.as_ref()?;
         }
-        Some(state.unwrap_or_else(|| only.state.clone()))
+        Some(state.unwrap_or_else(|| M::State::clone(&only.state)))
     }
 
     /// What is left of possibilities that do not allow a call that has returned: as if it had done what it told of all the same.
@@ -333,7 +336,8 @@ impl<M: Model> Check<'_, M> {
             .filter_map(|mut possibility| {
                 for action in &actions[usize::from(possibility.done[place])..] {
                     let allowed = self.model.apply(&possibility.state, process, action).into_iter().next();
-                    possibility.state = allowed.or_else(|| self.model.nearest(&possibility.state, process, action))?;
+                    let next = allowed.or_else(|| self.model.nearest(&possibility.state, process, action))?;
+                    possibility.state = Rc::new(next);
                     possibility.done[place] += 1;
                 }
                 Some(possibility)
@@ -350,7 +354,7 @@ impl<M: Model> Check<'_, M> {
             let states: Vec<M::State> = before
                 .iter()
                 .filter(|possibility| possibility.done[place] == done)
-                .map(|possibility| possibility.state.clone())
+                .map(|possibility| M::State::clone(&possibility.state))
                 .collect();
             Some(self.model.explain(&states, process, actions.get(usize::from(done))?))
         });

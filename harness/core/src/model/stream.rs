@@ -20,7 +20,10 @@ use spec::{
     scenario::Attach,
     vocabulary::Feature,
 };
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    hash::{Hash, Hasher},
+};
 
 /// The least that `PIPE_BUF` may be: what every system keeps together.
 const PIPE_BUF_LEAST: u64 = 512;
@@ -42,13 +45,23 @@ enum Bytes {
     Stamped(Run),
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 struct State {
     /// What is there, by the end that reads it.
     content: [Vec<Bytes>; 2],
     writers: [BTreeSet<usize>; 2],
     /// How many of the parts that are read were appended.
     appended: usize,
+}
+
+/// A stream may hold thousands of parts: its ends and how many there are tell nearly all states apart.
+impl Hash for State {
+    fn hash<H: Hasher>(&self, hasher: &mut H) {
+        for content in &self.content {
+            (content.len(), content.first(), content.last()).hash(hasher);
+        }
+        (&self.writers, self.appended).hash(hasher);
+    }
 }
 
 /// Where bytes stand among all that are read.
@@ -430,6 +443,28 @@ fn take(content: &mut Vec<Bytes>, wanted: &Bytes) -> bool {
     }
 }
 
+impl Stream {
+    /// Whether an action is allowed in this state, as far as can be said without doing it.
+    fn may_happen(&self, state: &State, action: &Action) -> bool {
+        match action {
+            Action::Append { rank: Rank::Read(rank), .. } => *rank == state.appended,
+            Action::Append { rank: Rank::Unread, .. } => state.appended == self.read,
+            Action::Spoiled(..) => false,
+            Action::Nothing { to } => self.deferred || state.content[*to].is_empty(),
+            Action::Full { to } => self.deferred || !state.content[*to].is_empty(),
+            Action::End { to } => {
+                let nobody = self.writers.is_none() || state.writers[*to].is_empty();
+                nobody && state.content[*to].is_empty()
+            }
+            Action::Append { rank: Rank::Unknown, .. }
+            | Action::Take { .. }
+            | Action::CutShort
+            | Action::CloseToWrite { .. }
+            | Action::Shutdown { .. } => true,
+        }
+    }
+}
+
 impl Model for Stream {
     type State = State;
     type Action = Action;
@@ -440,42 +475,35 @@ impl Model for Stream {
     }
 
     fn apply(&self, state: &State, _: usize, action: &Action) -> Vec<State> {
+        // Nothing is copied for what is not allowed: there may be much.
+        if !self.may_happen(state, action) {
+            return Vec::new();
+        }
         let mut next = state.clone();
-        let allowed = match action {
+        match action {
             Action::Append { to, bytes, rank } => {
                 append(&mut next.content[*to], bytes);
                 next.appended += usize::from(matches!(rank, Rank::Read(_)));
-                match rank {
-                    Rank::Unknown => true,
-                    Rank::Read(rank) => *rank == state.appended,
-                    Rank::Unread => state.appended == self.read,
-                }
             }
             Action::Take { to, bytes, peek } => {
-                let all = bytes.iter().all(|bytes| take(&mut next.content[*to], bytes));
+                if !bytes.iter().all(|bytes| take(&mut next.content[*to], bytes)) {
+                    return Vec::new();
+                }
                 if *peek {
                     next = state.clone();
                 }
-                all
-            }
-            Action::Spoiled(..) => false,
-            Action::CutShort => true,
-            Action::Nothing { to } => self.deferred || state.content[*to].is_empty(),
-            Action::Full { to } => self.deferred || !state.content[*to].is_empty(),
-            Action::End { to } => {
-                let nobody = self.writers.is_none() || state.writers[*to].is_empty();
-                nobody && state.content[*to].is_empty()
             }
             Action::CloseToWrite { process, to } => {
                 next.writers[*to].remove(process);
-                true
             }
-            Action::Shutdown { to } => {
-                next.writers[*to].clear();
-                true
-            }
-        };
-        if allowed { vec![next] } else { Vec::new() }
+            Action::Shutdown { to } => next.writers[*to].clear(),
+            Action::Spoiled(..)
+            | Action::CutShort
+            | Action::Nothing { .. }
+            | Action::Full { .. }
+            | Action::End { .. } => {}
+        }
+        vec![next]
     }
 
     fn may_sleep(&self, state: &State, _: usize, call: &Call<'_>, _: usize) -> bool {

@@ -3,37 +3,42 @@
 //! Rules: a wait on a condition variable gives up the mutex and registers in one, and returns with the mutex (POSIX
 //! `pthread_cond_wait()`); a signal wakes one of those who wait, a broadcast all (POSIX `pthread_cond_broadcast()`); one may wake for no reason.
 //! `FUTEX_WAIT` registers only if the word is as expected, and fails with `EAGAIN` otherwise; `FUTEX_WAKE` wakes as many as it was
-//! asked to, of those who wait, and says how many (Linux `futex(2)`).
+//! asked to, of those who wait, and says how many; `FUTEX_CMP_REQUEUE` also has others wait on another word (Linux `futex(2)`). Who waits on
+//! several words comes to them one by one, and is told one by which it was woken; until it has gone, others can wake it by the rest
+//! (Linux `futex_waitv()`).
 
 use super::{Call, Known, Model, Said, Trace, check};
 use crate::{finding::Anomaly, plan::PlanChannel, wire::Outcome};
 use spec::{Mechanism, Operation};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 struct Wake {
-    /// Whether there is a mutex, rather than a word.
+    /// Whether there is a mutex, rather than words.
     has_mutex: bool,
     initial: u64,
+    words: usize,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 struct State {
-    /// The futex's word.
-    word: u64,
+    /// The futex's words.
+    words: Vec<u64>,
     /// Who holds the mutex.
     owner: Option<usize>,
-    waiting: BTreeSet<usize>,
-    woken: BTreeSet<usize>,
+    /// Who waits, and on which words.
+    waiting: BTreeMap<usize, BTreeSet<usize>>,
+    /// Who is woken, and by which words.
+    woken: BTreeMap<usize, BTreeSet<usize>>,
 }
 
 #[derive(Clone, Debug)]
 enum Action {
-    /// Registers; a futex only if the word is as expected.
-    Register(u64),
-    /// The word is not as expected.
-    Differs(u64),
-    /// Returns, woken or for no reason, with the mutex where there is one.
-    Wake,
+    /// Registers on a word; that of a futex must be as expected.
+    Register(usize, u64),
+    /// One of the words is not as expected.
+    Differs(Vec<usize>, u64),
+    /// Returns, woken or for no reason, with the mutex where there is one. Who waited on several words is told one.
+    Wake(Option<usize>),
     /// Returns without having been woken: the time was up, or a signal came.
     GiveUp,
     /// One is woken, if any waits.
@@ -41,19 +46,35 @@ enum Action {
     Broadcast,
     /// Of at most so many that were to be woken, so many were.
     Count {
+        word: usize,
         most: u64,
         woken: u64,
+    },
+    /// Some were woken and others moved, so many together.
+    Requeue {
+        word: usize,
+        to: usize,
+        most: u64,
+        moved: u64,
+        expected: u64,
+        total: u64,
     },
     Lock,
     Busy,
     Unlock,
-    Store(u64),
-    Load(u64),
+    Store(usize, u64),
+    Load(usize, u64),
 }
 
 pub(super) fn judge(channel: &PlanChannel, trace: &Trace<'_>) -> Said {
     let has_mutex = channel.mechanism == Mechanism::Condvar;
-    let model = Wake { has_mutex, initial: channel.options.initial.unwrap_or(0) };
+    let requeues = trace.calls.iter().any(|call| matches!(call.operation, Operation::Requeue(_)));
+    let on_several = |call: &Call<'_>| matches!(call.operation, Operation::WaitOnAny(_));
+    if requeues && trace.calls.iter().any(on_several) {
+        return Said::Undecided("who waits on several words is moved to others".to_owned());
+    }
+    let words = usize::try_from(channel.options.size.unwrap_or(1)).unwrap_or(1);
+    let model = Wake { has_mutex, initial: channel.options.initial.unwrap_or(0), words };
     match trace.calls.iter().map(|call| actions(call, has_mutex)).collect::<Result<Vec<_>, _>>() {
         Ok(actions) => check(&model, trace, &actions),
         Err(why) => Said::Undecided(why),
@@ -74,36 +95,76 @@ fn actions(call: &Call<'_>, has_mutex: bool) -> Result<Known<Action>, String> {
         return Err("wake-ups name bits".to_owned());
     }
     let actions = match (call.operation, call.outcome, errno) {
+        (Operation::WaitOnAny(wait), outcome, errno) => {
+            let words: Vec<usize> = wait.words.iter().map(|word| usize::from(*word)).collect();
+            let expected = wait.expected.unwrap_or(0);
+            let mut actions: Vec<Action> = words.iter().map(|word| Action::Register(*word, expected)).collect();
+            match (errno, outcome) {
+                (Some("EAGAIN"), _) => actions = vec![Action::Differs(words, expected)],
+                (Some("ETIMEDOUT" | "EINTR"), _) => actions.push(Action::GiveUp),
+                (None, Some(Outcome::Count(place))) => {
+                    let told = usize::try_from(*place).ok().and_then(|place| words.get(place)).copied();
+                    actions.push(Action::Wake(Some(told.unwrap_or(usize::MAX))));
+                }
+                (None, None) => {}
+                _ => actions.clear(),
+            }
+            actions
+        }
         (Operation::WaitOn(wait), _, errno) => {
-            let register = Action::Register(wait.expected.unwrap_or(0));
+            let word = place(wait.word, 0);
+            let expected = wait.expected.unwrap_or(0);
+            let register = Action::Register(word, expected);
             let mut actions = match (errno, call.outcome) {
-                (Some("EAGAIN"), _) if !has_mutex => vec![Action::Differs(wait.expected.unwrap_or(0))],
+                (Some("EAGAIN"), _) if !has_mutex => vec![Action::Differs(vec![word], expected)],
                 (Some("ETIMEDOUT" | "EINTR"), _) if !has_mutex => vec![register, Action::GiveUp],
-                (Some("ETIMEDOUT"), _) | (None, Some(_)) => vec![register, Action::Wake],
+                (Some("ETIMEDOUT"), _) | (None, Some(_)) => vec![register, Action::Wake(None)],
                 (None, None) => vec![register],
                 (Some(_), _) => Vec::new(),
             };
-            if wait.unlock && matches!(actions.last(), Some(Action::Wake)) {
+            if wait.unlock && matches!(actions.last(), Some(Action::Wake(_))) {
                 actions.push(Action::Unlock);
             }
             actions
         }
         (Operation::Notify(notify), Some(Outcome::Count(woken)), _) => {
             let most = if notify.all { u64::MAX } else { notify.count.unwrap_or(1) };
-            vec![Action::Count { most, woken: *woken }]
+            vec![Action::Count { word: place(notify.word, 0), most, woken: *woken }]
+        }
+        (Operation::Requeue(requeue), Some(Outcome::Count(total)), _) => vec![Action::Requeue {
+            word: place(requeue.word, 0),
+            to: place(requeue.to, 1),
+            most: requeue.count.unwrap_or(0),
+            moved: requeue.moved.unwrap_or(1),
+            expected: requeue.expected.unwrap_or(0),
+            total: *total,
+        }],
+        (Operation::Requeue(requeue), Some(Outcome::Failed(_)), Some("EAGAIN")) => {
+            vec![Action::Differs(vec![place(requeue.word, 0)], requeue.expected.unwrap_or(0))]
         }
         (Operation::Notify(notify), Some(Outcome::Done), _) if notify.all => vec![Action::Broadcast],
         (Operation::Notify(_), Some(Outcome::Done), _) => vec![Action::Signal],
-        (Operation::Notify(_), None, _) => return Err("a call that wakes others did not return".to_owned()),
+        (Operation::Notify(_) | Operation::Requeue(_), None, _) => {
+            return Err("a call that wakes others did not return".to_owned());
+        }
         (Operation::Lock(_), _, None) => vec![Action::Lock],
         (Operation::Lock(_), _, Some("EBUSY" | "ETIMEDOUT")) => vec![Action::Busy],
         (Operation::Unlock(_), _, None) => vec![Action::Unlock],
-        (Operation::Store(store), _, None) => vec![Action::Store(store.value.unwrap_or(0))],
-        (Operation::Load(_), Some(Outcome::Count(value)), _) => vec![Action::Load(*value)],
+        (Operation::Store(store), _, None) => vec![Action::Store(place(store.cell, 0), store.value.unwrap_or(0))],
+        (Operation::Load(load), Some(Outcome::Count(value)), _) => vec![Action::Load(place(load.cell, 0), *value)],
         (_, _, Some(_)) | (Operation::Close(_) | Operation::Load(_), _, None) => Vec::new(),
         (operation, ..) => return Err(format!("its model does not know this `{}`", operation.name())),
     };
     Ok(if call.outcome.is_some() { Known::All(actions) } else { Known::Some(actions) })
+}
+
+/// The number of a word.
+fn place(given: Option<u64>, otherwise: u64) -> usize {
+    number(given.unwrap_or(otherwise))
+}
+
+fn number(number: u64) -> usize {
+    usize::try_from(number).unwrap_or(usize::MAX)
 }
 
 impl State {
@@ -114,19 +175,61 @@ impl State {
         next
     }
 
-    /// All the ways to wake this many of those who wait.
-    fn waking(&self, count: usize) -> Vec<Self> {
-        let mut ways = vec![(self.clone(), 0)];
-        for process in &self.waiting {
-            for (mut state, woken) in ways.clone() {
-                if woken < count {
-                    state.waiting.remove(process);
-                    state.woken.insert(*process);
-                    ways.push((state, woken + 1));
+    /// Who waits on a word: those that nobody has woken yet, and those that are woken by another of their words and have not gone yet.
+    fn on(&self, word: usize) -> (BTreeSet<usize>, BTreeSet<usize>) {
+        let there = self.waiting.iter().filter(|(_, words)| words.contains(&word)).map(|(process, _)| *process);
+        there.partition(|process| !self.woken.contains_key(process))
+    }
+
+    /// All the ways to do something to so many of those who wait on a word. Nobody is left out where more could be had.
+    fn each_way(&self, word: usize, most: usize, count: usize, change: &dyn Fn(&mut Self, usize)) -> Vec<Self> {
+        let (asleep, going) = self.on(word);
+        let mut ways = vec![(self.clone(), BTreeSet::new())];
+        let there: Vec<usize> = asleep.union(&going).copied().collect();
+        for (place, process) in there.iter().enumerate() {
+            for (mut state, mut done) in ways.clone() {
+                if done.len() < count {
+                    change(&mut state, *process);
+                    done.insert(*process);
+                    ways.push((state, done));
                 }
             }
+            let to_come = there.len() - place - 1;
+            ways.retain(|(_, done)| done.len() + to_come >= count);
         }
-        ways.into_iter().filter(|(_, woken)| *woken == count).map(|(state, _)| state).collect()
+        let whole = |done: &BTreeSet<usize>| done.len() == count && (count == most || done.is_superset(&asleep));
+        ways.into_iter().filter(|(_, done)| whole(done)).map(|(state, _)| state).collect()
+    }
+
+    /// All the ways to wake so many of those who wait on a word, if at most this many may be woken.
+    fn waking(&self, word: usize, most: usize, count: usize) -> Vec<Self> {
+        self.each_way(word, most, count, &|state, process| {
+            state.take(process, word);
+            state.woken.entry(process).or_default().insert(word);
+        })
+    }
+
+    /// All the ways to have so many of those who wait on a word wait on another.
+    fn moving(&self, word: usize, to: usize, most: usize, count: usize) -> Vec<Self> {
+        self.each_way(word, most, count, &|state, process| {
+            state.take(process, word);
+            state.waiting.entry(process).or_default().insert(to);
+        })
+    }
+
+    /// Takes a process from a word.
+    fn take(&mut self, process: usize, word: usize) {
+        if let Some(words) = self.waiting.get_mut(&process) {
+            words.remove(&word);
+            if words.is_empty() {
+                self.waiting.remove(&process);
+            }
+        }
+    }
+
+    /// Whether words of a futex have a value. A word that is not there has none.
+    fn are(&self, words: &[usize], value: u64) -> bool {
+        words.iter().all(|word| self.words.get(*word) == Some(&value))
     }
 }
 
@@ -135,37 +238,44 @@ impl Model for Wake {
     type Action = Action;
 
     fn start(&self) -> State {
-        State { word: self.initial, ..State::default() }
+        State { words: vec![self.initial; self.words], ..State::default() }
     }
 
     fn apply(&self, state: &State, process: usize, action: &Action) -> Vec<State> {
         let mut next = state.clone();
         let allowed = match action {
-            Action::Register(expected) => {
-                let ready = if self.has_mutex { state.owner == Some(process) } else { state.word == *expected };
+            Action::Register(word, expected) => {
+                let ready = if self.has_mutex { state.owner == Some(process) } else { state.are(&[*word], *expected) };
                 if self.has_mutex {
                     next.owner = None;
                 }
-                next.waiting.insert(process);
+                next.waiting.entry(process).or_default().insert(*word);
                 ready
             }
-            Action::Differs(expected) => state.word != *expected,
-            Action::Wake => {
+            Action::Differs(words, expected) => !state.are(words, *expected),
+            Action::Wake(told) => {
                 next = state.left(process);
                 if self.has_mutex {
                     next.owner = Some(process);
                 }
-                state.owner.is_none()
+                let by = state.woken.get(&process);
+                state.owner.is_none() && told.is_none_or(|told| by.is_some_and(|by| by.contains(&told)))
             }
             Action::GiveUp => {
                 next = state.left(process);
-                !state.woken.contains(&process)
+                !state.woken.contains_key(&process)
             }
-            Action::Signal => return state.waking(state.waiting.len().min(1)),
-            Action::Broadcast => return state.waking(state.waiting.len()),
-            Action::Count { most, woken } => {
-                let due = usize::try_from(*most).unwrap_or(usize::MAX).min(state.waiting.len());
-                return if usize::try_from(*woken) == Ok(due) { state.waking(due) } else { Vec::new() };
+            Action::Signal => return state.waking(0, 1, state.on(0).0.len().min(1)),
+            Action::Broadcast => return state.waking(0, usize::MAX, state.on(0).0.len()),
+            Action::Count { word, most, woken } => return state.waking(*word, number(*most), number(*woken)),
+            Action::Requeue { word, to, most, moved, expected, total } => {
+                let (most, moved, total) = (number(*most), number(*moved), number(*total));
+                if !state.are(&[*word], *expected) {
+                    return Vec::new();
+                }
+                let woken = total.min(most);
+                let ways = state.waking(*word, most, woken);
+                return ways.iter().flat_map(|state| state.moving(*word, *to, moved, total - woken)).collect();
             }
             Action::Lock => {
                 next.owner = Some(process);
@@ -176,18 +286,21 @@ impl Model for Wake {
                 next.owner = None;
                 true
             }
-            Action::Store(value) => {
-                next.word = *value;
+            Action::Store(word, value) => {
+                if let Some(word) = next.words.get_mut(*word) {
+                    *word = *value;
+                }
                 true
             }
-            Action::Load(value) => state.word == *value,
+            Action::Load(word, value) => state.are(&[*word], *value),
         };
         if allowed { vec![next] } else { Vec::new() }
     }
 
     fn may_sleep(&self, state: &State, process: usize, call: &Call<'_>, done: usize) -> bool {
         match call.operation {
-            Operation::WaitOn(_) => done > 0 && (!state.woken.contains(&process) || state.owner.is_some()),
+            Operation::WaitOn(_) => done > 0 && (!state.woken.contains_key(&process) || state.owner.is_some()),
+            Operation::WaitOnAny(wait) => done >= wait.words.len() && !state.woken.contains_key(&process),
             Operation::Lock(_) => state.owner.is_some(),
             _ => false,
         }
@@ -202,22 +315,29 @@ impl Model for Wake {
         let texts: BTreeSet<String> = states.iter().map(|state| self.describe(state)).collect();
         let states = texts.into_iter().collect::<Vec<_>>().join(", or ");
         match action {
-            Action::Lock | Action::Wake => (Anomaly::BrokenExclusion, format!("it to wait for the mutex: {states}")),
-            Action::Register(_) => (Anomaly::DidNotBlock, format!("it not to sleep: {states}")),
-            Action::Differs(_) => (Anomaly::WrongError, format!("it to sleep: {states}")),
-            Action::GiveUp | Action::Count { .. } => (Anomaly::LostWakeUp, states),
-            Action::Load(_) => (Anomaly::Stale, states),
+            Action::Wake(Some(_)) => (Anomaly::WrongValue, states),
+            Action::Lock | Action::Wake(_) => (Anomaly::BrokenExclusion, format!("it to wait for the mutex: {states}")),
+            Action::Register(..) => (Anomaly::DidNotBlock, format!("it not to sleep: {states}")),
+            Action::Differs(..) => (Anomaly::WrongError, format!("it to sleep: {states}")),
+            Action::GiveUp | Action::Count { .. } | Action::Requeue { .. } => (Anomaly::LostWakeUp, states),
+            Action::Load(..) => (Anomaly::Stale, states),
             _ => (Anomaly::WrongError, states),
         }
     }
 
     fn describe(&self, state: &State) -> String {
-        let State { word, owner, waiting, woken } = state;
+        let State { words, owner, waiting, woken } = state;
         let counts = format!("{} wait, {} are woken", waiting.len(), woken.len());
         match (self.has_mutex, owner) {
             (true, Some(_)) => format!("the mutex is held, {counts}"),
             (true, None) => format!("the mutex is free, {counts}"),
-            (false, _) => format!("the word is {word}, {counts}"),
+            (false, _) => match words.as_slice() {
+                [word] => format!("the word is {word}, {counts}"),
+                words => {
+                    let words: Vec<String> = words.iter().map(u64::to_string).collect();
+                    format!("the words are {}, {counts}", words.join(" "))
+                }
+            },
         }
     }
 }
@@ -228,22 +348,29 @@ mod tests {
     use crate::model::brute;
     use proptest::prelude::*;
 
+    fn word() -> impl Strategy<Value = usize> {
+        0_usize..2
+    }
+
     fn action() -> impl Strategy<Value = Action> {
         prop_oneof![
-            (0_u64..2).prop_map(Action::Store),
-            (0_u64..2).prop_map(Action::Load),
-            (0_u64..2).prop_map(Action::Register),
-            (0_u64..2).prop_map(Action::Differs),
-            Just(Action::Wake),
+            (word(), 0_u64..2).prop_map(|(word, value)| Action::Store(word, value)),
+            (word(), 0_u64..2).prop_map(|(word, value)| Action::Load(word, value)),
+            (word(), 0_u64..2).prop_map(|(word, value)| Action::Register(word, value)),
+            (word(), 0_u64..2).prop_map(|(word, value)| Action::Differs(vec![word], value)),
+            prop::option::of(word()).prop_map(Action::Wake),
             Just(Action::GiveUp),
-            (0_u64..3, 0_u64..3).prop_map(|(most, woken)| Action::Count { most, woken }),
+            (word(), 0_u64..3, 0_u64..3).prop_map(|(word, most, woken)| Action::Count { word, most, woken }),
+            (0_u64..2, 0_u64..3, 0_u64..3).prop_map(|(most, moved, total)| {
+                Action::Requeue { word: 0, to: 1, most, moved, expected: 0, total }
+            }),
         ]
     }
 
     proptest! {
         #[test]
         fn the_checker_agrees_with_brute_force(calls in brute::calls(action(), 6)) {
-            let model = Wake { has_mutex: false, initial: 0 };
+            let model = Wake { has_mutex: false, initial: 0, words: 2 };
             prop_assert_eq!(brute::accepts(&model, &calls), brute::some_order_is_allowed(&model, &calls));
         }
     }

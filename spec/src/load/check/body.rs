@@ -299,10 +299,12 @@ pub(super) fn features_of(operation: &Operation<Amount>, ability: Option<Ability
             ask(wait.expected.is_some(), "expected", Feature::Word);
             ask(wait.unlock, "unlock", Feature::Mutex);
             ask(wait.bits.is_some(), "bits", Feature::Word);
+            ask(wait.word.is_some(), "word", Feature::Word);
         }
         Operation::Notify(notify) => {
             ask(notify.count.is_some(), "count", Feature::Word);
             ask(notify.bits.is_some(), "bits", Feature::Word);
+            ask(notify.word.is_some(), "word", Feature::Word);
         }
         Operation::Sigwait(wait) => ask(wait.timeout.is_some(), "timeout", Feature::Timeout),
         _ => {}
@@ -349,8 +351,12 @@ pub(super) fn amounts_of(line: &Line) -> Vec<Amount> {
             Operation::Listen(listen) => vec![&listen.backlog],
             Operation::Lock(lock) => vec![&lock.start, &lock.length],
             Operation::Unlock(unlock) => vec![&unlock.start, &unlock.length],
-            Operation::WaitOn(wait) => vec![&wait.expected, &wait.bits],
-            Operation::Notify(notify) => vec![&notify.count, &notify.bits],
+            Operation::WaitOn(wait) => vec![&wait.word, &wait.expected, &wait.bits],
+            Operation::WaitOnAny(wait) => vec![&wait.expected],
+            Operation::Notify(notify) => vec![&notify.word, &notify.count, &notify.bits],
+            Operation::Requeue(requeue) => {
+                vec![&requeue.word, &requeue.to, &requeue.count, &requeue.moved, &requeue.expected]
+            }
             Operation::MqNotify(notify) => vec![&notify.value],
             Operation::Store(store) => vec![&store.value, &store.cell, &store.at, &store.bits],
             Operation::Load(load) => vec![&load.cell, &load.size, &load.at, &load.bits],
