@@ -123,11 +123,15 @@ fn measure(arguments: &Arguments, cells: Vec<Cell>, interrupted: &AtomicBool) ->
     output::print(&tables::render(&record, output::color()))?;
     write_pages(&folder, &record)?;
     output::say(&format!("report: {}", workspace::shown(&folder.join("report.html"))));
-    let outcome = snapshot::settle(&record, committed.as_ref(), &folder, arguments.bless)?;
+    let is_interrupted = interrupted.load(Ordering::Relaxed);
+    if arguments.bless && is_interrupted {
+        output::say("not blessed: it was interrupted");
+    }
+    let outcome = snapshot::settle(&record, committed.as_ref(), &folder, arguments.bless && !is_interrupted)?;
     Ok(match outcome {
         snapshot::Outcome::Regressed => ExitCode::Regressed,
         _ if !record.failed.is_empty() => ExitCode::Faulty,
-        _ if interrupted.load(Ordering::Relaxed) => ExitCode::Interrupted,
+        _ if is_interrupted => ExitCode::Interrupted,
         snapshot::Outcome::Settled => ExitCode::Success,
     })
 }
