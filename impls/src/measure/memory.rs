@@ -52,7 +52,7 @@ impl<M: Memory> DrivenMemory for M {
 }
 
 fn cell(mapping: &Mapping, at: usize) -> Result<&AtomicU64, Stopped> {
-    mapping.cell(at).ok_or_else(|| out_of_bounds())
+    mapping.cell(at).ok_or_else(out_of_bounds)
 }
 
 #[cold]

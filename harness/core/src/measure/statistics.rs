@@ -22,7 +22,7 @@ impl Random {
     }
 
     /// The next number.
-    pub fn next(&mut self) -> u64 {
+    fn number(&mut self) -> u64 {
         self.0 ^= self.0 >> 12;
         self.0 ^= self.0 << 25;
         self.0 ^= self.0 >> 27;
@@ -32,7 +32,7 @@ impl Random {
     /// A number below this one, which is above 0.
     pub fn below(&mut self, bound: usize) -> usize {
         // The upper half of a product is evenly spread; that it is not perfectly so is of no account here.
-        let product = u128::from(self.next()) * bound.max(1) as u128;
+        let product = u128::from(self.number()) * bound.max(1) as u128;
         usize::try_from(product >> 64).unwrap_or(0)
     }
 

@@ -7,7 +7,7 @@ use super::snapshot;
 use crate::time::Moment;
 use harness::{
     Session,
-    measure::{Effort, Order, Unmeasured},
+    measure::{Effort, Order},
 };
 use harness_core::measure::{Cell, Sample, sweep};
 use reports::{
@@ -71,10 +71,7 @@ pub(in crate::command) fn measure(session: &Session, mechanisms: &[Mechanism], c
 }
 
 fn sample(session: &Session, cell: Cell, round: u32) -> Option<Sample> {
-    match session.measure(&Order::new(cell, round, Effort::BRIEF)) {
-        Ok(sample) => Some(sample),
-        Err(Unmeasured::NotApplicable(_) | Unmeasured::Failed(_)) => None,
-    }
+    session.measure(&Order::new(cell, round, Effort::BRIEF)).ok()
 }
 
 /// The multiple of its floor above which a cell is too slow; `None` where nothing was committed of it. Where nobody waits for anybody a figure
