@@ -41,6 +41,9 @@ pub(crate) enum Fault {
         /// How much of it nobody ran, who could have.
         kept_ms: u64,
     },
+    /// The agent said that everything is closed, and left something behind.
+    #[error("the agent left behind: {}", .0.join(", "))]
+    Leaked(Vec<String>),
     /// A call of the harness failed.
     #[error("the harness cannot {what}: {error}")]
     Io {

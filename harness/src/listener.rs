@@ -1,6 +1,6 @@
 //! Who hears what came of runs: the judge, and what it says about going on.
 
-use crate::clock;
+use crate::{clock, session::Config};
 use harness_core::{
     History, Judgement, Plan,
     finding::RaceReport,
@@ -15,6 +15,8 @@ pub(crate) struct Listener<'p> {
     judge: Judge<'p>,
     /// Whether the first run that breaks something is the last.
     until_failure: bool,
+    /// Whether more runs than asked for may be done.
+    extends: bool,
     enough: bool,
     /// Until when more runs than asked for may be done.
     extended_until: u64,
@@ -24,8 +26,9 @@ pub(crate) struct Listener<'p> {
 const EXTENSION_MAX: u32 = 64;
 
 impl<'p> Listener<'p> {
-    pub(crate) fn new(plan: &'p Plan, until_failure: bool) -> Self {
-        Self { plan, judge: Judge::new(plan), until_failure, enough: false, extended_until: 0 }
+    pub(crate) fn new(plan: &'p Plan, config: &Config) -> Self {
+        let Config { until_failure, extends, .. } = *config;
+        Self { plan, judge: Judge::new(plan), until_failure, extends, enough: false, extended_until: 0 }
     }
 
     /// Lets a race do more runs than asked for, where what they came to would be vacuous, for half of the time that is left.
@@ -45,7 +48,8 @@ impl<'p> Listener<'p> {
     }
 
     fn extends(&self, done: u32) -> bool {
-        self.plan.race
+        self.extends
+            && self.plan.race
             && done < self.plan.runs.saturating_mul(EXTENSION_MAX)
             && clock::now() < self.extended_until
             && self.judge.is_vacuous()

@@ -14,7 +14,7 @@ use crate::{
 };
 use harness_core::{
     Finding, Judgement, Plan, Verdict,
-    finding::{Skip, SkipClass},
+    finding::{Anomaly, Skip, SkipClass},
     judge,
     race::Release,
     wire::{RefusalClass, Refused, RootHello},
@@ -48,6 +48,8 @@ pub struct Config {
     pub release: Option<Release>,
     /// Whether a race ends with the first run that breaks something.
     pub until_failure: bool,
+    /// Whether a race goes on where what it came to would be vacuous.
+    pub extends: bool,
     /// All times that bound waiting are multiplied by this.
     pub time_scale: f64,
     /// Whether to stop at the first instance that is broken or faulty.
@@ -69,6 +71,7 @@ impl Config {
             seed: 1,
             release: None,
             until_failure: false,
+            extends: true,
             time_scale: 1.0,
             fail_fast: false,
             isolation: IsolationChoice::Auto,
@@ -340,7 +343,7 @@ impl Session {
         plan: &Plan,
         processors: &[usize],
     ) -> Result<Judgement, Skip> {
-        let mut listener = Listener::new(plan, self.grounds.config.until_failure);
+        let mut listener = Listener::new(plan, &self.grounds.config);
         let ran = match self.lane(number, slot, processors) {
             Err(fault) => Err(fault),
             Ok(lane) => engine::run(&self.grounds, lane, plan, &mut listener),
@@ -348,7 +351,7 @@ impl Session {
         match ran {
             Ok(Ran::Through) => Ok(listener.finish()),
             Ok(Ran::Refused(Refused { class: RefusalClass::Fault, reason, .. })) => {
-                Ok(faulty(&format!("the agent cannot open the channels: {reason}")))
+                Ok(faulty("protocol", None, format!("the agent cannot open the channels: {reason}")))
             }
             Ok(Ran::Refused(refused)) => {
                 let class = match refused.class {
@@ -361,7 +364,10 @@ impl Session {
                 if let Some(lane) = slot.take() {
                     lane.stop();
                 }
-                Ok(faulty(&fault.to_string()))
+                Ok(match fault {
+                    Fault::Leaked(_) => faulty("leaked", Some(Anomaly::Leaked), fault.to_string()),
+                    _ => faulty("protocol", None, fault.to_string()),
+                })
             }
         }
     }
@@ -401,17 +407,17 @@ impl Drop for Session {
     }
 }
 
-fn faulty(what: &str) -> Judgement {
+fn faulty(claim: &str, anomaly: Option<Anomaly>, what: String) -> Judgement {
     Judgement {
         verdict: Verdict::Faulty,
         findings: vec![Finding {
-            claim: "protocol".to_owned(),
+            claim: claim.to_owned(),
             grade: Grade::Must,
             verdict: Verdict::Faulty,
             span: None,
             expected: "an agent that keeps to the protocol".to_owned(),
-            got: what.to_owned(),
-            anomaly: None,
+            got: what,
+            anomaly,
             events: Vec::new(),
             notes: vec![
                 "this says nothing about the system: `cargo xtask agent-check` tells more about the agent".to_owned(),

@@ -19,7 +19,7 @@ pub use readiness::Watch;
 pub use renew::{Fresh, renew};
 
 use crate::{
-    ability::{Failure, Filter, Memory, Object, Opening, Patience, Queue, Result, Stream},
+    ability::{Failure, Filter, Memory, Object, Opening, Patience, Queue, Result, Signals, Stream},
     clock, errno,
     mechanism::ProcessSignals,
 };
@@ -180,12 +180,11 @@ impl Held {
     /// # Errors
     /// Where there is no such word.
     pub fn access(&self, operation: &Operation<u64>, copy: usize) -> std::result::Result<Access<'_>, Problem> {
-        let mapping = match self.copies.get(copy) {
-            Some(Object::Memory(memory)) => memory.mapped(),
-            _ => None,
+        let access = match self.copies.get(copy) {
+            Some(Object::Memory(memory)) => memory.access(operation),
+            _ => Access::new(operation, None),
         };
-        Access::new(operation, mapping)
-            .map_err(|failure| Problem(format!("cannot {} `{}`: {failure:?}", operation.name(), self.name)))
+        access.map_err(|failure| Problem(format!("cannot {} `{}`: {failure:?}", operation.name(), self.name)))
     }
 }
 
@@ -197,7 +196,7 @@ pub struct Performer {
     /// The process ids of all processes of the run, by name.
     pub pids: BTreeMap<String, i32>,
     /// Its signals.
-    pub signals: ProcessSignals,
+    pub signals: Box<dyn Signals>,
     /// What it watches.
     pub watch: Watch,
     /// Its descriptors of signals and processes.
@@ -213,7 +212,7 @@ impl Performer {
         Self {
             number,
             pids: BTreeMap::new(),
-            signals: ProcessSignals,
+            signals: Box::new(ProcessSignals),
             watch: Watch::default(),
             descriptors: Descriptors::default(),
             spellings: BTreeMap::new(),
@@ -415,6 +414,19 @@ pub fn perform_known(
         Ok(outcome) => Ok(outcome),
         Err(Failure::Errno(errno)) => failed(errno),
         Err(Failure::Senseless(why)) => Err(Problem(format!("cannot {}: {why}", operation.name()))),
+    }
+}
+
+/// What a step would have given, had it been done with success: of what gives nothing else than that, or how much was sent.
+#[must_use]
+pub fn omitted(operation: &Operation<u64>) -> Outcome {
+    let length = |text: &Option<String>, size: Option<u64>| {
+        Outcome::Count(size.unwrap_or_else(|| text.as_ref().map_or(0, |text| text.len() as u64)))
+    };
+    match operation {
+        Operation::Write(write) => length(&write.text, write.size),
+        Operation::Send(send) => length(&send.text, send.size),
+        _ => Outcome::Done,
     }
 }
 
@@ -775,7 +787,7 @@ fn memory(operation: &Operation<u64>, memory: &mut dyn Memory, work: &mut Work) 
         }
         access if words::is_access(access) => {
             words::reach(access, memory)?;
-            let access = Access::new(access, memory.mapped())?;
+            let access = memory.access(access)?;
             let found = work.timed(|_, _| access.make());
             Ok(if access.tells() { Outcome::Count(found) } else { Outcome::Done })
         }

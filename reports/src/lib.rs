@@ -17,6 +17,7 @@ pub mod performance;
 pub mod portrait;
 mod race;
 pub mod run;
+pub mod sabotage;
 pub mod style;
 pub mod summary;
 pub mod terminal;

@@ -9,6 +9,7 @@ mod explain;
 mod list;
 mod new;
 mod report;
+mod sabotage;
 pub mod schema;
 pub mod tidy;
 
@@ -40,6 +41,8 @@ enum Command {
     Compare(compare::Arguments),
     /// Render a recorded run again
     Report(report::Arguments),
+    /// Run the suite against its saboteurs: each has to be found out
+    Sabotage(sabotage::Arguments),
     /// Validate somebody's agent, before any verdict on their system
     AgentCheck(agent_check::Arguments),
     /// Scaffold a scenario that loads
@@ -65,6 +68,7 @@ impl CommandLine {
             Command::Bench(arguments) => bench::run(&arguments),
             Command::Compare(arguments) => compare::run(&arguments),
             Command::Report(arguments) => report::run(&arguments),
+            Command::Sabotage(arguments) => sabotage::run(&arguments),
             Command::AgentCheck(arguments) => agent_check::run(&arguments),
             Command::New(arguments) => new::run(&arguments),
             Command::Schema(arguments) => schema::run(&arguments),

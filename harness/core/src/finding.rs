@@ -112,6 +112,34 @@ pub enum Anomaly {
 }
 
 impl Anomaly {
+    /// Whether it says what became of something that was sent, held or stored. The others say how one call or one process differed from
+    /// what was due, whatever the cause: each may come of any fault, and is seen, not concluded.
+    #[must_use]
+    pub fn is_conclusion(self) -> bool {
+        match self {
+            Self::Lost
+            | Self::Duplicated
+            | Self::Reordered
+            | Self::Torn
+            | Self::Merged
+            | Self::Truncated
+            | Self::Corrupted
+            | Self::PriorityInverted
+            | Self::BrokenExclusion
+            | Self::Stale
+            | Self::Phantom
+            | Self::Leaked => true,
+            Self::LostWakeUp
+            | Self::WrongError
+            | Self::WrongValue
+            | Self::DidNotBlock
+            | Self::Blocked
+            | Self::Deadlock
+            | Self::WrongEnding
+            | Self::Overdue => false,
+        }
+    }
+
     /// The word in reports.
     #[must_use]
     pub fn name(self) -> &'static str {

@@ -4,6 +4,8 @@ mod claim;
 pub(crate) mod flow;
 mod free;
 mod matches;
+#[cfg(test)]
+mod naming;
 mod results;
 mod story;
 mod tally;

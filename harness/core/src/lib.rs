@@ -10,6 +10,7 @@ pub mod model;
 pub mod orders;
 pub mod plan;
 pub mod race;
+pub mod sabotage;
 #[cfg(test)]
 mod samples;
 pub mod stamp;

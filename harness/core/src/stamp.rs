@@ -8,6 +8,7 @@
 //! to 32,767.
 
 use crate::wire::Run;
+use std::cmp::Reverse;
 
 /// Writers are numbered from 1 to this.
 pub const WRITERS_MAX: u8 = 15;
@@ -20,6 +21,10 @@ const CODE: u8 = 8;
 
 /// How many of a message's codes are digits of its number.
 const DIGITS: u32 = 4;
+
+/// As many bytes after the end of a message can look like more of it, where its like comes behind it: later codes count up from 4, and
+/// the digits of a number may do so as well.
+pub const ALIKE: usize = (DIGITS as usize + 1) * BLOCK as usize - 1;
 
 /// The byte at an offset of a message.
 #[must_use]
@@ -86,6 +91,8 @@ pub fn message(bytes: &[u8]) -> Vec<Run> {
 pub struct Decoder {
     /// What is known of each writer, by its number.
     writers: [Progress; WRITERS_MAX as usize + 1],
+    /// How many bytes came last that tell no writer.
+    unknown: u32,
 }
 
 /// How far one writer's bytes were received.
@@ -111,7 +118,13 @@ impl Decoder {
         let mut runs: Vec<Run> = Vec::new();
         let mut at = 0;
         while at < bytes.len() {
-            let run = self.next(&bytes[at..]);
+            let mut run = self.next(&bytes[at..]);
+            self.note(&run);
+            let overrun = self.overrun(&run, &bytes[at..]);
+            if overrun > 0 {
+                run.length -= overrun;
+                self.note(&run);
+            }
             at += run.length as usize;
             match runs.last_mut() {
                 Some(last) if continues(last, &run) => last.length += run.length,
@@ -123,21 +136,46 @@ impl Decoder {
 
     /// The run at the beginning of these bytes, of at least one byte: the rest of the writer's last message, or the beginning of
     /// another. Where several receivers share a stream both may fit at first; then it is the one that explains more bytes.
-    fn next(&mut self, bytes: &[u8]) -> Run {
-        let writer = bytes[0] >> 4;
-        if writer == 0 {
-            return Run { from: 0, message: 0, offset: 0, length: 1 };
+    fn next(&self, bytes: &[u8]) -> Run {
+        let from = bytes[0] >> 4;
+        if from == 0 {
+            return Run { from, message: 0, offset: 0, length: 1 };
         }
-        let last = self.writers[usize::from(writer)];
-        let resumed = if last.seen { matching(writer, last.message, last.offset, bytes) } else { 0 };
-        let message = self.number(writer, bytes);
-        let started = matching(writer, message, 0, bytes);
-        if resumed > 0 && resumed >= started {
-            self.take(writer, last.message, last.offset, resumed)
-        } else {
-            // Bytes that begin no message are told by their writer alone.
-            self.take(writer, message, 0, started.max(1))
+        let last = self.writers[usize::from(from)];
+        let message = self.number(from, bytes);
+        let started = Run { from, message, offset: 0, length: matching(from, message, 0, bytes) };
+        let resumed = |offset: u32| {
+            let length = if last.seen { matching(from, last.message, offset, bytes) } else { 0 };
+            Run { from, message: last.message, offset, length }
+        };
+        // What tells no writer may stand in the place of as many bytes of this one.
+        let behind_unknown = resumed(last.offset.saturating_add(self.unknown));
+        // Of equals the last is taken.
+        let best = [started, resumed(last.offset), behind_unknown].into_iter().max_by_key(|run| run.length);
+        // Bytes that begin no message are told by their writer alone.
+        best.filter(|run| run.length > 0).unwrap_or(Run { length: 1, ..started })
+    }
+
+    /// How many of a run's last bytes begin what comes next: as few as let that be as long as possible, and of a number as near as
+    /// possible. The decoder has noted the run, and the bytes begin with it.
+    fn overrun(&self, run: &Run, bytes: &[u8]) -> u32 {
+        let end = run.length as usize;
+        if run.from == 0 || end == bytes.len() {
+            return 0;
         }
+        // What comes next is told by more bytes than can look alike, or by all there are: nothing of it was taken for this run's.
+        let near = &bytes[end..bytes.len().min(end + ALIKE + 1)];
+        if self.next(near).length as usize == near.len() {
+            return 0;
+        }
+        let reach = |back: &u32| {
+            let mut decoder = self.clone();
+            decoder.writers[usize::from(run.from)].offset -= back;
+            let next = decoder.next(&bytes[end - *back as usize..]);
+            (next.length - back, Reverse(next.message.abs_diff(run.message)))
+        };
+        let alike = u32::try_from(ALIKE.min(end - 1)).unwrap_or(0);
+        (0..=alike).rev().max_by_key(reach).unwrap_or(0)
     }
 
     /// The number of a message that begins here: told by its digits where they are there, else the nearest that fits.
@@ -160,19 +198,24 @@ impl Decoder {
         base + offset
     }
 
-    fn take(&mut self, writer: u8, message: u32, offset: u32, length: usize) -> Run {
-        let length = u32::try_from(length).unwrap_or(u32::MAX);
-        self.writers[usize::from(writer)] = Progress { seen: true, message, offset: offset + length };
-        Run { from: writer, message, offset, length }
+    /// Notes that this run is the next one, or how long it is in truth.
+    fn note(&mut self, run: &Run) {
+        if run.from == 0 {
+            self.unknown = self.unknown.saturating_add(run.length);
+            return;
+        }
+        self.unknown = 0;
+        let progress = &mut self.writers[usize::from(run.from)];
+        *progress = Progress { seen: true, message: run.message, offset: run.offset.saturating_add(run.length) };
     }
 }
 
 /// How many bytes agree with a message from an offset on.
-fn matching(writer: u8, message: u32, offset: u32, bytes: &[u8]) -> usize {
+fn matching(writer: u8, message: u32, offset: u32, bytes: &[u8]) -> u32 {
     let first = &bytes[..bytes.len().min(2 * PERIOD)];
     let agree = (offset..).zip(first).take_while(|(offset, actual)| byte(writer, message, *offset) == **actual).count();
     if agree < 2 * PERIOD {
-        return agree;
+        return short(agree);
     }
     // From here on all repeats itself.
     let mut agree = agree;
@@ -180,10 +223,14 @@ fn matching(writer: u8, message: u32, offset: u32, bytes: &[u8]) -> usize {
         if chunk == &before[..chunk.len()] {
             agree += chunk.len();
         } else {
-            return agree + chunk.iter().zip(before).take_while(|(one, other)| one == other).count();
+            return short(agree + chunk.iter().zip(before).take_while(|(one, other)| one == other).count());
         }
     }
-    agree
+    short(agree)
+}
+
+fn short(count: usize) -> u32 {
+    u32::try_from(count).unwrap_or(u32::MAX)
 }
 
 fn continues(last: &Run, run: &Run) -> bool {
@@ -319,6 +366,46 @@ mod tests {
         }
 
         #[test]
+        fn a_message_that_comes_twice_is_told_twice(
+            (before, size, behind) in (1_usize..4, 39_usize..300, 1_usize..4),
+            number in 0_u32..1000,
+        ) {
+            let message = |number| {
+                let mut buffer = vec![0; size];
+                fill(3, number, &mut buffer);
+                buffer
+            };
+            let numbers: Vec<u32> =
+                (0..before).chain([before, before]).chain(before + 1..=before + behind).map(|one| number + u32::try_from(one).unwrap()).collect();
+            let bytes: Vec<u8> = numbers.iter().flat_map(|number| message(*number)).collect();
+            let got: Vec<(u32, u32, u32)> =
+                decode(&bytes, &[bytes.len()]).iter().map(|run| (run.message, run.offset, run.length)).collect();
+            let length = u32::try_from(size).unwrap();
+            let expected: Vec<(u32, u32, u32)> = numbers.iter().map(|number| (*number, 0, length)).collect();
+            prop_assert_eq!(got, expected);
+        }
+
+        #[test]
+        fn a_byte_that_tells_nobody_hides_nothing_else(
+            sizes in prop::collection::vec(2_usize..200, 1..10),
+            (hidden, within) in any::<(prop::sample::Index, prop::sample::Index)>(),
+            cuts in prop::collection::vec(1_usize..300, 1..8),
+        ) {
+            let messages: Vec<(u8, usize)> = sizes.iter().map(|size| (2, *size)).collect();
+            let (mut bytes, mut expected) = encode(&messages);
+            // Not the first byte of a message: it begins one of which nothing is known yet.
+            let hidden = hidden.index(sizes.len());
+            let within = 1 + within.index(sizes[hidden] - 1);
+            bytes[sizes[..hidden].iter().sum::<usize>() + within] &= 15;
+            let run = expected[hidden];
+            let within = u32::try_from(within).unwrap();
+            let rest = Run { offset: within + 1, length: run.length - within - 1, ..run };
+            let parts = [Run { length: within, ..run }, Run { from: 0, message: 0, offset: 0, length: 1 }, rest];
+            expected.splice(hidden..=hidden, parts.into_iter().filter(|run| run.length > 0));
+            prop_assert_eq!(decode(&bytes, &cuts), expected);
+        }
+
+        #[test]
         fn a_lost_message_is_missed(size in 1_usize..200, lost in 0_u32..30) {
             let (mut bytes, mut expected) = (Vec::new(), Vec::new());
             for number in (0..32).filter(|number| *number != lost) {
@@ -349,7 +436,7 @@ mod tests {
                 *place ^= 0xff;
             }
             let expected = (from..).zip(&rest).take_while(|(offset, got)| byte(9, message, *offset) == **got).count();
-            prop_assert_eq!(matching(9, message, from, &rest), expected);
+            prop_assert_eq!(matching(9, message, from, &rest) as usize, expected);
         }
     }
 

@@ -95,7 +95,7 @@ pub(super) fn run(grounds: &Grounds, lane: &mut Lane, plan: &Plan, listener: &mu
         let Race { team, runs, .. } = race;
         let leaked = team.close(grounds, lane)?;
         if !leaked.is_empty() {
-            return Err(Fault::agent("the agent", format!("left behind: {}", leaked.join(", "))));
+            return Err(Fault::Leaked(leaked));
         }
         for (index, events) in (0..).zip(runs) {
             listener.hear(&History { run: done + index, events }, Some(&release).filter(|_| plan.race));

@@ -137,7 +137,7 @@ pub(super) fn run<'p>(
         let (team, through) = race.with_team(lane, team, copies, &mut schedule)?;
         let leaked = team.close(grounds, lane)?;
         if !leaked.is_empty() {
-            return Err(Fault::agent("the agent", format!("left behind: {}", leaked.join(", "))));
+            return Err(Fault::Leaked(leaked));
         }
         if !through {
             break;

@@ -228,7 +228,7 @@ impl Story<'_> {
     fn close(self, grounds: &Grounds, lane: &mut Lane) -> Result<Vec<Event>, Fault> {
         let leaked = self.team.close(grounds, lane)?;
         if !leaked.is_empty() {
-            return Err(Fault::agent("the agent", format!("left behind: {}", leaked.join(", "))));
+            return Err(Fault::Leaked(leaked));
         }
         Ok(self.events)
     }
@@ -268,9 +268,11 @@ impl Story<'_> {
         let mut pause = Pause::new();
         let mut before: Option<Vec<Option<Look>>> = None;
         let mut quiet_since = 0;
+        let mut looks_again = false;
         loop {
-            // Most calls return at once: the answer is waited for before the first look.
-            let wait_ns = if self.pending.iter().any(Option::is_some) { pause.next_ns() } else { 0 };
+            // Most calls return at once: the answer is waited for before the first look. The second look follows it at once.
+            let waits = self.pending.iter().any(Option::is_some) && !std::mem::take(&mut looks_again);
+            let wait_ns = if waits { pause.next_ns() } else { 0 };
             let arrivals = self.team.arrivals(lane, wait_ns)?;
             let heard = !arrivals.is_empty();
             for arrival in arrivals {
@@ -309,6 +311,7 @@ impl Story<'_> {
                         return Ok(Settled::Overdue(call_names(&looks)));
                     }
                     before = Some(looks);
+                    looks_again = true;
                 }
                 Round::Running if overdue && unreported => {
                     let missing = self.team.members.iter().find(|member| half_over(member));

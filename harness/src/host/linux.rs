@@ -48,39 +48,29 @@ impl Looker {
 
     /// Looks. A process that cannot be looked at is gone. A process with several threads is asleep when all of them are.
     pub(crate) fn look(&self) -> Look {
-        let mut buffer = [0_u8; 1024];
+        let running = || Look { standing: Standing::Running, fingerprint: String::new() };
+        let gone = || Look { standing: Standing::Gone, fingerprint: String::new() };
+        let (mut call, mut stat, mut schedstat) = ([0_u8; 256], [0_u8; 1024], [0_u8; 256]);
         let files = self.files();
-        let Some(stat) = read(files.stat.as_ref(), &mut buffer) else {
-            return Look { standing: Standing::Gone, fingerprint: String::new() };
-        };
-        let Some((state, threads)) = parse_stat(stat) else {
-            return Look { standing: Standing::Gone, fingerprint: String::new() };
-        };
-        let mut fingerprint = String::new();
+        // The cheapest file tells of one that runs, which most that are looked at do.
+        let call = read(files.syscall.as_ref(), &mut call);
+        if call.is_some_and(|text| text.starts_with("running")) {
+            return running();
+        }
+        let Some((state, threads)) = read(files.stat.as_ref(), &mut stat).and_then(parse_stat) else { return gone() };
         if threads > 1 {
             return self.look_at_threads();
         }
-        let mut small = [0_u8; 256];
-        let schedstat = read(files.schedstat.as_ref(), &mut small).unwrap_or_default();
-        write!(fingerprint, "{state} {schedstat}").expect("a String takes all");
-        let standing = match state {
-            'S' => {
-                let mut small = [0_u8; 256];
-                match read(files.syscall.as_ref(), &mut small) {
-                    Some(text) if goes_on_by_itself(text) => Standing::Running,
-                    Some(text) => {
-                        fingerprint.push_str(text);
-                        Standing::Asleep(parse_syscall(text))
-                    }
-                    None => Standing::Asleep(Call::default()),
-                }
-            }
-            'T' | 't' => Standing::Stopped,
-            'Z' | 'X' | 'x' => Standing::Gone,
+        let standing = match (state, call) {
+            ('S', Some(text)) if goes_on_by_itself(text) => return running(),
+            ('S', text) => Standing::Asleep(text.map(parse_syscall).unwrap_or_default()),
+            ('T' | 't', _) => Standing::Stopped,
+            ('Z' | 'X' | 'x', _) => return gone(),
             // A sleep that no signal ends (D) is the kernel's own affair, and over soon: no wait for another process is like that.
-            _ => Standing::Running,
+            _ => return running(),
         };
-        Look { standing, fingerprint }
+        let schedstat = read(files.schedstat.as_ref(), &mut schedstat).unwrap_or_default();
+        Look { standing, fingerprint: format!("{state} {schedstat}{}", call.unwrap_or_default()) }
     }
 
     /// Whether it runs, or waits for a processor, and for how long it ran so far, in nanoseconds. For what is gone, or cannot be

@@ -2,9 +2,10 @@
 
 use super::{Channel, Failure, Result};
 use crate::measure::DrivenMemory;
+use crate::perform::words::Access;
 use impls_sys::memory::Mapping;
 use nix::errno::Errno;
-use spec::operation::SealKind;
+use spec::{Operation, operation::SealKind};
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 
 /// A memory object that this process has mapped.
@@ -18,6 +19,14 @@ pub trait Memory: Channel + DrivenMemory {
 
     /// What is mapped by now.
     fn mapped(&self) -> Option<&Mapping>;
+
+    /// An access to a word that was made reachable, ready to be made.
+    ///
+    /// # Errors
+    /// As [`Access::new`].
+    fn access(&self, operation: &Operation<u64>) -> Result<Access<'_>> {
+        Access::new(operation, self.mapped())
+    }
 
     /// Sets the size of the object.
     ///

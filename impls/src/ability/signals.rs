@@ -4,7 +4,7 @@ use super::{Action, Arrival, Result};
 use std::time::Duration;
 
 /// What a process can do with signals.
-pub trait Signals {
+pub trait Signals: std::fmt::Debug {
     /// Sends a signal.
     ///
     /// # Errors

@@ -12,6 +12,7 @@ use crate::{
     ability::Failure,
     perform::{Held, Problem},
     registry,
+    saboteur::{Ground, Saboteur},
 };
 use harness_core::wire::Outcome;
 use impls_sys::{
@@ -45,6 +46,8 @@ struct Legacy {
     /// Which of [`CHANGED_BY_RUNTIME`] were ignored.
     ignored: Vec<i32>,
     channels: Vec<KeptChannel>,
+    /// The name of its saboteur.
+    saboteur: Option<String>,
 }
 
 /// A channel, by its descriptors.
@@ -72,6 +75,7 @@ pub(super) fn exec(process: &mut Process<'_>, step: u32, keep: &[String]) -> Res
         began: process.work.began,
         ignored: CHANGED_BY_RUNTIME.into_iter().filter(|signal| signals::is_ignored(*signal) == Ok(true)).collect(),
         channels: Vec::new(),
+        saboteur: process.saboteur.map(|saboteur| saboteur.name.to_owned()),
     };
     let mut kept = vec![legacy.control];
     // Signals have no descriptors, and are every program's.
@@ -117,9 +121,10 @@ pub fn go_on(text: &str) -> i32 {
             return super::process::FAILED;
         }
     }
+    let saboteur = legacy.saboteur.as_deref().and_then(crate::saboteur::registry::find);
     let channels = legacy.channels.iter().filter(|channel| channel.mechanism.ability() != Ability::Lock);
     let channels: Result<BTreeMap<String, Held>, Problem> =
-        channels.map(|channel| Ok((channel.name.clone(), adopt(channel)?))).collect();
+        channels.map(|channel| Ok((channel.name.clone(), adopt(channel, saboteur)?))).collect();
     match channels {
         Ok(channels) => super::process::go_on(
             control,
@@ -133,6 +138,7 @@ pub fn go_on(text: &str) -> i32 {
                 spellings: legacy.spellings,
                 step: legacy.step,
                 began: legacy.began,
+                saboteur,
             },
         ),
         Err(problem) => {
@@ -148,7 +154,7 @@ fn is_pipe(mechanism: Mechanism) -> bool {
 }
 
 /// A channel of descriptors that were kept. (A lock that was kept is held by the open descriptor alone.)
-fn adopt(kept: &KeptChannel) -> Result<Held, Problem> {
+fn adopt(kept: &KeptChannel, saboteur: Option<&'static Saboteur>) -> Result<Held, Problem> {
     let problem = |failure: &dyn std::fmt::Debug| {
         Problem(format!("cannot take over `{}` from the program before: {failure:?}", kept.name))
     };
@@ -162,7 +168,11 @@ fn adopt(kept: &KeptChannel) -> Result<Held, Problem> {
         copy: 0,
     };
     let opened = mechanism.open(&place, &Channel::plain(which.ability())).map_err(|error| problem(&error.errno))?;
-    let object = opened.hold(harness_core::wire::HeldEnd::Nothing).map_err(|failure: Failure| problem(&failure))?;
+    let mut object = opened.hold(harness_core::wire::HeldEnd::Nothing).map_err(|failure: Failure| problem(&failure))?;
+    if let Some(saboteur) = saboteur.filter(|saboteur| saboteur.spoils(kept.mechanism)) {
+        // What the program before shared of it with others is lost.
+        object = saboteur.hold(object, &Ground::new().map_err(|error| problem(&error.errno))?);
+    }
     let mut held = Held::new(&kept.name, kept.mechanism, kept.stamped, vec![object]);
     held.go_on_counting(kept.sent);
     for (number, end) in [(kept.read, End::Read), (kept.write, End::Write)] {

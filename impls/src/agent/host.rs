@@ -1,6 +1,6 @@
 //! What the root says of itself and its host.
 
-use crate::registry;
+use crate::{registry, saboteur::Saboteur};
 use harness_core::wire::{PROTOCOL, RootHello, capability};
 use nix::{
     sys::utsname::uname,
@@ -8,17 +8,18 @@ use nix::{
 };
 use std::collections::BTreeMap;
 
-/// The name and version of this agent.
-pub(super) fn agent() -> String {
-    format!("plumbline-agent {}", env!("CARGO_PKG_VERSION"))
+/// The name and version of this agent. One with a saboteur has a name of its own, lest its portrait be taken for the system's.
+fn agent(saboteur: Option<&Saboteur>) -> String {
+    let name = if saboteur.is_some() { "plumbline-agent-sabotaged" } else { "plumbline-agent" };
+    format!("{name} {}", env!("CARGO_PKG_VERSION"))
 }
 
 /// The root's hello.
-pub(super) fn hello() -> RootHello {
+pub(super) fn hello(saboteur: Option<&Saboteur>) -> RootHello {
     RootHello {
         lacks: lacks(),
         protocol: PROTOCOL,
-        agent: agent(),
+        agent: agent(saboteur),
         mechanisms: registry::MECHANISMS
             .iter()
             .filter(|mechanism| mechanism.works())

@@ -10,6 +10,7 @@ use crate::{
     clock,
     measure::Recorder,
     perform::{self, Held, Performer, Problem, Work},
+    saboteur::Saboteur,
 };
 use harness_core::wire::{Begin, Do, End, Finished, FromAgent, Hello, Met, Outcome, ProcessHello, Steps, ToAgent};
 use impls_sys::process::fork;
@@ -34,6 +35,7 @@ pub(super) struct Birth<'r> {
     pub(super) numbers: &'r BTreeMap<String, u8>,
     /// What it holds, by channel; or why it cannot have it.
     pub(super) held: Result<BTreeMap<String, Held>, Problem>,
+    pub(super) saboteur: Option<&'static Saboteur>,
 }
 
 /// A process at work.
@@ -53,6 +55,7 @@ pub(super) struct Process<'r> {
     pub(super) raced: u64,
     /// What measuring writes down; made when it is first told to.
     pub(super) recorder: Option<Recorder>,
+    pub(super) saboteur: Option<&'static Saboteur>,
 }
 
 /// The meeting that a process is told to go from which keeps a processor awake.
@@ -76,13 +79,14 @@ pub(super) fn live(birth: Birth<'_>) -> i32 {
         numbers: birth.numbers,
         control,
         channels,
-        performer: Performer::new(birth.number),
+        performer: performer(birth.number, birth.saboteur),
         work: Work::default(),
         meetings: Some(birth.meetings),
         journals: birth.journals,
         processors: birth.processors,
         raced: 1,
         recorder: None,
+        saboteur: birth.saboteur,
     };
     process.live()
 }
@@ -99,17 +103,18 @@ pub(super) struct Past<'r> {
     /// The step that was the exec, and when it began.
     pub(super) step: u32,
     pub(super) began: u64,
+    pub(super) saboteur: Option<&'static Saboteur>,
 }
 
 /// The life of a process after an exec. Returns its exit status.
 #[cfg(target_os = "linux")]
 pub(super) fn go_on(control: Control, channels: BTreeMap<String, Held>, past: Past<'_>) -> i32 {
-    let mut performer = Performer::new(past.number);
+    let mut performer = performer(past.number, past.saboteur);
     performer.pids = past.pids;
     performer.spellings = past.spellings;
     let mut work = Work::default();
     (work.began, work.ended) = (past.began, clock::now());
-    let Past { run, socket, numbers, step, .. } = past;
+    let Past { run, socket, numbers, step, saboteur, .. } = past;
     let mut process = Process {
         run,
         socket,
@@ -123,12 +128,22 @@ pub(super) fn go_on(control: Control, channels: BTreeMap<String, Held>, past: Pa
         processors: 1,
         raced: 1,
         recorder: None,
+        saboteur,
     };
     let said = process.push_end(step, 0, Outcome::Done).map_err(Over::from).and_then(|()| process.control.flush());
     match said {
         Ok(()) => process.live(),
         Err(_) => FAILED,
     }
+}
+
+/// Who performs, with the signals that it has.
+fn performer(number: u8, saboteur: Option<&Saboteur>) -> Performer {
+    let mut performer = Performer::new(number);
+    if let Some(signals) = saboteur.and_then(Saboteur::signals) {
+        performer.signals = signals;
+    }
+    performer
 }
 
 fn greet(control: &mut Control, run: u64, name: &str) -> Result<(), Over> {
@@ -185,9 +200,14 @@ impl Process<'_> {
                 self.performer.pids = peers.pids;
                 Ok(())
             }
-            ToAgent::Do(step) => self.do_step(&step),
-            ToAgent::Steps(steps) if steps.shared_journal => self.race(&steps),
-            ToAgent::Steps(steps) => self.do_steps(&steps),
+            ToAgent::Do(mut step) => {
+                self.twist(&mut step);
+                self.do_step(&step)
+            }
+            ToAgent::Steps(mut steps) => {
+                steps.steps.iter_mut().for_each(|step| self.twist(step));
+                if steps.shared_journal { self.race(&steps) } else { self.do_steps(&steps) }
+            }
             ToAgent::Measure(told) => self.measure(&told),
             // What keeps a processor awake is told to go, and has nothing else to do then.
             ToAgent::Go(go) if go.meeting == KEPT_AWAKE => Ok(()),
@@ -197,6 +217,18 @@ impl Process<'_> {
             ToAgent::Open(_) | ToAgent::Close(_) | ToAgent::Harvest(_) => {
                 Err(Problem("it was given a command that only the root can follow".to_owned()).into())
             }
+        }
+    }
+
+    /// What a channel is made of.
+    fn mechanism_of(&self, step: &Do) -> Option<spec::Mechanism> {
+        step.channel.as_ref().and_then(|channel| self.channels.get(channel)).map(Held::mechanism)
+    }
+
+    /// Makes of a step what this process does instead.
+    fn twist(&self, step: &mut Do) {
+        if let Some(saboteur) = self.saboteur {
+            saboteur.twist(step, self.mechanism_of(step));
         }
     }
 
@@ -302,6 +334,18 @@ impl Process<'_> {
     }
 
     fn perform(&mut self, step: &Do, run: u32) -> Result<Outcome, Problem> {
+        let Some(saboteur) = self.saboteur else { return self.perform_as_told(step, run) };
+        let mechanism = self.mechanism_of(step);
+        if saboteur.omits(&step.operation, mechanism) {
+            self.work.began = clock::now();
+            self.work.ended = self.work.began;
+            return Ok(perform::omitted(&step.operation));
+        }
+        let outcome = self.perform_as_told(step, run)?;
+        Ok(saboteur.say(&step.operation, mechanism, outcome))
+    }
+
+    fn perform_as_told(&mut self, step: &Do, run: u32) -> Result<Outcome, Problem> {
         let copy = self.copy_of(step, run)?;
         if let Operation::SendHandle(send) = &step.operation {
             let handle = self.channels.get_mut(&send.handle).and_then(|held| held.descriptor(copy, send.end));

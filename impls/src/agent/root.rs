@@ -5,7 +5,7 @@ use super::{
     host,
     team::{NotOpened, Team},
 };
-use crate::perform::Problem;
+use crate::{perform::Problem, saboteur::Saboteur};
 use harness_core::wire::{
     Close, Closed, Exited, FromAgent, Harvest, Harvested, Hello, Open, Opened, ProcessEnding, ToAgent,
 };
@@ -39,18 +39,19 @@ struct Root {
     control: Control,
     signals: Descriptor,
     team: Option<Team>,
+    saboteur: Option<&'static Saboteur>,
 }
 
-/// Runs the agent until the harness goes away.
+/// Runs the agent until the harness goes away: a healthy one, or one with this saboteur.
 ///
 /// # Errors
 /// Why it cannot start, or cannot go on, as a person would say it.
-pub fn run(socket: &Path) -> Result<(), String> {
+pub fn run(socket: &Path, saboteur: Option<&'static Saboteur>) -> Result<(), String> {
     start_clean().map_err(|errno| format!("cannot set up a clean start: {errno}"))?;
     let control = Control::connect(socket)
         .map_err(|error| format!("cannot connect to the harness at {}: {error}", socket.display()))?;
     let signals = watch_signals().map_err(|errno| format!("cannot watch for signals: {errno}"))?;
-    let mut root = Root { socket: socket.to_owned(), control, signals, team: None };
+    let mut root = Root { socket: socket.to_owned(), control, signals, team: None, saboteur };
     let over = root.serve();
     if let Some(mut team) = root.team.take() {
         team.close();
@@ -93,7 +94,7 @@ fn watch_signals() -> nix::Result<Descriptor> {
 
 impl Root {
     fn serve(&mut self) -> Over {
-        let hello = FromAgent::Hello(Hello::Root(host::hello()));
+        let hello = FromAgent::Hello(Hello::Root(host::hello(self.saboteur)));
         if let Err(over) = self.control.send(&hello) {
             return over;
         }
@@ -179,12 +180,12 @@ impl Root {
         if let Some(team) = &self.team {
             return Err(Problem(format!("run {} is to be opened while run {} is open", open.run, team.run)).into());
         }
-        let Self { socket, control, signals, team } = self;
+        let Self { socket, control, signals, team, saboteur } = self;
         let mut leave = || {
             control.abandon();
             let _ = signals.close();
         };
-        match Team::open(open, socket, &mut leave) {
+        match Team::open(open, socket, *saboteur, &mut leave) {
             Ok(opened) => {
                 *team = Some(opened);
                 self.control.send(&FromAgent::Opened(Opened { run: open.run }))

@@ -8,7 +8,9 @@ use super::{
 use crate::{
     mechanism::{Mechanism, OpenError, Opened, Place},
     perform::{Held, Problem},
-    registry, signal_name,
+    registry,
+    saboteur::{Leftover, Saboteur},
+    signal_name,
 };
 use harness_core::wire::{
     HeldEnd, Hold, Journal, Open, OpenChannel, OpenProcess, ProcessEnding, RefusalClass, Refused,
@@ -39,6 +41,7 @@ pub(super) struct Team {
     numbers: BTreeMap<String, u8>,
     /// How many descriptors the root had before.
     descriptors: Option<usize>,
+    saboteur: Option<&'static Saboteur>,
 }
 
 struct Child {
@@ -52,6 +55,7 @@ struct Shared<'t> {
     meetings: &'t Meetings,
     journals: Option<&'t Journals>,
     numbers: &'t BTreeMap<String, u8>,
+    saboteur: Option<&'static Saboteur>,
 }
 
 /// A channel with its copies, opened and not yet held by anybody.
@@ -74,14 +78,29 @@ pub(super) enum NotOpened {
 
 impl Team {
     /// Opens the channels and starts the processes. `leave` is what a child does first: it gives up what is the root's.
-    pub(super) fn open(open: &Open, socket: &Path, leave: &mut dyn FnMut()) -> Result<Self, NotOpened> {
+    pub(super) fn open(
+        open: &Open,
+        socket: &Path,
+        saboteur: Option<&'static Saboteur>,
+        leave: &mut dyn FnMut(),
+    ) -> Result<Self, NotOpened> {
         let descriptors = descriptor_count();
         let refuse = |class, reason| NotOpened::Refused(Refused { run: open.run, class, reason });
         check(open).map_err(NotOpened::Problem)?;
         let places = places(open)
             .map_err(|missing| refuse(RefusalClass::Unsupported, format!("this agent does not offer {missing}")))?;
-        let mut team =
-            Self { run: open.run, places, children: Vec::new(), journals: None, numbers: BTreeMap::new(), descriptors };
+        let mut team = Self {
+            run: open.run,
+            places,
+            children: Vec::new(),
+            journals: None,
+            numbers: BTreeMap::new(),
+            descriptors,
+            saboteur,
+        };
+        if saboteur.is_some_and(|saboteur| saboteur.leaves(Leftover::Descriptor)) {
+            leave_descriptor();
+        }
         let started = team.open_channels(open).and_then(|mut channels| {
             tell_holders(open, &mut channels);
             let meetings = Meetings::new().map_err(OpenError::of("mmap"))?;
@@ -91,7 +110,7 @@ impl Team {
             }
             let journals = team.journals.as_ref();
             team.numbers = open.processes.iter().map(|process| (process.name.clone(), process.number)).collect();
-            let shared = Shared { meetings: &meetings, journals, numbers: &team.numbers };
+            let shared = Shared { meetings: &meetings, journals, numbers: &team.numbers, saboteur };
             for process in open.processes.iter().filter(|process| !process.forked) {
                 let pid = start(open, process, socket, &shared, &mut channels, leave).map_err(OpenError::of("fork"))?;
                 team.children.push(Child { name: process.name.clone(), pid, ended: false });
@@ -116,9 +135,11 @@ impl Team {
                 let copies = places
                     .by_ref()
                     .take(open.copies as usize)
-                    .map(|(mechanism, place)| match attach(open, channel.options.made_of.is_some()) {
-                        Attach::Inherit => mechanism.open(place, &channel.options),
-                        Attach::ByName => mechanism.prepare(place, &channel.options),
+                    .map(|(mechanism, place)| match (attach(open, channel.options.made_of.is_some()), self.saboteur) {
+                        (Attach::Inherit, None) => mechanism.open(place, &channel.options),
+                        (Attach::ByName, None) => mechanism.prepare(place, &channel.options),
+                        (Attach::Inherit, Some(saboteur)) => saboteur.open(*mechanism, place, &channel.options),
+                        (Attach::ByName, Some(saboteur)) => saboteur.prepare(*mechanism, place, &channel.options),
                     })
                     .collect::<Result<_, _>>()?;
                 let mechanism = made_of(open, channel);
@@ -160,6 +181,9 @@ impl Team {
             }
         }
         end_orphans();
+        if self.saboteur.is_some_and(|saboteur| saboteur.leaves(Leftover::Names)) {
+            return ended;
+        }
         for (mechanism, place) in &self.places {
             mechanism.remove(place);
         }
@@ -276,6 +300,7 @@ fn start(
             processors: processors(open),
             numbers: shared.numbers,
             held,
+            saboteur: shared.saboteur,
         })
     })
 }
@@ -389,6 +414,13 @@ fn end_orphans() {
                 return;
             }
         }
+    }
+}
+
+/// Leaves a descriptor open for ever: what a saboteur of a root does.
+fn leave_descriptor() {
+    if let Ok(file) = fs::File::open("/dev/null") {
+        std::mem::forget(file);
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::{Performer, Work};
 use crate::{
-    ability::{Action, Arrival, Failure, Result, Signals as _},
+    ability::{Action, Arrival, Failure, Result},
     signal_name,
 };
 use harness_core::wire::{Outcome, SignalReport};

@@ -29,6 +29,59 @@ enum Ready<'m> {
     Load(Word<'m>, Ordering),
     Add(&'m AtomicU64, u64),
     Exchange(&'m AtomicU64, u64, u64),
+    Sabotaged(Sabotaged<'m>),
+}
+
+/// What saboteurs make of accesses.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Sabotaged<'m> {
+    /// It was made before it was due, and found this.
+    Known(u64),
+    /// A store into a cell, as two stores of four bytes.
+    Halves(&'m AtomicU32, &'m AtomicU32, u64),
+    /// A store into a narrow word: the cell that it lies in is loaded, changed (under this mask) and stored.
+    Neighbours(&'m AtomicU64, u64, u64),
+    /// A compare-and-exchange as a load and a store.
+    Apart(&'m AtomicU64, u64, u64),
+}
+
+/// How long a saboteur leaves between two halves of what should be one: so many turns.
+const TURNS_APART: u32 = 60;
+
+impl Sabotaged<'_> {
+    fn make(self) -> u64 {
+        let apart = || (0..TURNS_APART).for_each(|_| std::hint::spin_loop());
+        match self {
+            Self::Known(value) => value,
+            Self::Halves(first, second, value) => {
+                let [low, high] = [value & u64::from(u32::MAX), value >> 32];
+                first.store(u32::try_from(low).unwrap_or(0), Ordering::SeqCst);
+                apart();
+                second.store(u32::try_from(high).unwrap_or(0), Ordering::SeqCst);
+                0
+            }
+            Self::Neighbours(cell, mask, value) => {
+                let before = cell.load(Ordering::SeqCst);
+                apart();
+                cell.store(before & !mask | value & mask, Ordering::SeqCst);
+                0
+            }
+            Self::Apart(cell, expected, value) => {
+                let before = cell.load(Ordering::SeqCst);
+                apart();
+                if before == expected {
+                    cell.store(value, Ordering::SeqCst);
+                }
+                before
+            }
+        }
+    }
+}
+
+impl<'m> From<Sabotaged<'m>> for Access<'m> {
+    fn from(access: Sabotaged<'m>) -> Self {
+        Self(Ready::Sabotaged(access))
+    }
 }
 
 /// A fence, as an access that needs no memory.
@@ -47,7 +100,7 @@ pub fn is_access(operation: &Operation<u64>) -> bool {
 }
 
 /// Where the word of an access lies: its offset and its size in bytes. A cell has eight.
-fn place(operation: &Operation<u64>) -> Result<(u64, u64)> {
+pub(crate) fn place(operation: &Operation<u64>) -> Result<(u64, u64)> {
     let (cell, at, bits) = match operation {
         Operation::Store(store) => (store.cell, store.at, store.bits),
         Operation::Load(load) => (load.cell, load.at, load.bits),
@@ -129,13 +182,17 @@ impl<'m> Access<'m> {
             Ready::Exchange(cell, expected, value) => cell
                 .compare_exchange(expected, value, Ordering::SeqCst, Ordering::SeqCst)
                 .unwrap_or_else(|before| before),
+            Ready::Sabotaged(access) => access.make(),
         }
     }
 
     /// Whether it tells what it found.
     #[must_use]
     pub fn tells(self) -> bool {
-        !matches!(self.0, Ready::Store(..) | Ready::Fence(_))
+        !matches!(
+            self.0,
+            Ready::Store(..) | Ready::Fence(_) | Ready::Sabotaged(Sabotaged::Halves(..) | Sabotaged::Neighbours(..))
+        )
     }
 }
 

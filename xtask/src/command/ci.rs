@@ -33,6 +33,8 @@ enum Name {
     Tidy,
     /// The corpus, as this user
     Conform,
+    /// The suite against its saboteurs
+    Sabotage,
     /// The corpus, as an ordinary user
     OrdinaryUser,
     /// The Python agent: its own tests, its validation, and the corpus as far as it goes
@@ -40,13 +42,14 @@ enum Name {
 }
 
 impl Name {
-    const ALL: [Self; 8] = [
+    const ALL: [Self; 9] = [
         Self::Format,
         Self::Clippy,
         Self::Test,
         Self::Doctest,
         Self::Tidy,
         Self::Conform,
+        Self::Sabotage,
         Self::OrdinaryUser,
         Self::Python,
     ];
@@ -59,6 +62,7 @@ impl Name {
             Self::Doctest => "doctest",
             Self::Tidy => "tidy",
             Self::Conform => "conform",
+            Self::Sabotage => "the suite against its saboteurs",
             Self::OrdinaryUser => "conform as an ordinary user",
             Self::Python => "conform with the Python agent",
         }
@@ -116,6 +120,10 @@ impl Name {
             Self::Conform => {
                 let program = workspace::this_program()?;
                 cmd!(shell, "{program} conform").quiet().run()?;
+            }
+            Self::Sabotage => {
+                let program = workspace::this_program()?;
+                cmd!(shell, "{program} sabotage").quiet().run()?;
             }
             Self::OrdinaryUser => return ordinary_user::run(shell),
             Self::Python => return python(shell),

@@ -1,7 +1,7 @@
 //! `conform`: run scenarios and judge them.
 
 mod portrait;
-mod progress;
+pub(super) mod progress;
 pub mod run;
 mod soak;
 

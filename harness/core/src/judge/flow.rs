@@ -55,6 +55,8 @@ pub(super) struct Flow {
     pub(super) is_stream: bool,
     pub(super) sent: Vec<Sent>,
     pub(super) got: Vec<Got>,
+    /// Why more may have been received, or might have been yet, than the history tells.
+    pub(super) cut_short: Option<String>,
     /// The place of each message that was sent, by its sender and number.
     places: HashMap<(u8, u32), usize>,
 }
@@ -118,6 +120,7 @@ impl Flow {
                 _ => {}
             }
         }
+        flow.cut_short = cut_short(plan, history, channel, &open);
         // A call that did not return may have done its work, or a part of it.
         for (process, open) in open.iter().enumerate() {
             let Some((event, step, at)) = open else { continue };
@@ -220,8 +223,20 @@ impl Flow {
                     Run { from: sent.from, message: sent.message, offset: short(taken[index]), length: short(length) };
                 (run, Some(index))
             }
-            None => (Run { from: 0, message: 0, offset: 0, length: 1 }, None),
+            None => (self.again(bytes), None),
         }
+    }
+
+    /// The whole message that begins these bytes though all of it has come already; or a byte that nobody sent.
+    fn again(&self, bytes: &[u8]) -> Run {
+        let is_it = |sent: &&Sent| {
+            sent.text.as_ref().is_some_and(|text| text.len() as u64 == sent.bytes && bytes.starts_with(text.as_bytes()))
+        };
+        let longest = self.sent.iter().filter(|sent| sent.bytes > 0).filter(is_it).max_by_key(|sent| sent.bytes);
+        longest.map_or(Run { from: 0, message: 0, offset: 0, length: 1 }, |sent| {
+            let length = u32::try_from(sent.bytes).unwrap_or(u32::MAX);
+            Run { from: sent.from, message: sent.message, offset: 0, length }
+        })
     }
 
     /// Why stamps do not tell which message each is, where they do not: short messages of one sender look alike after a while.
@@ -239,6 +254,15 @@ impl Flow {
         }
         // How many messages each sent, and how much of the shortest a receiver has room for.
         let room = self.got.iter().filter_map(|got| got.buffer).min().unwrap_or(u64::MAX);
+        // A message that was cut tells less.
+        let cut = self
+            .got
+            .iter()
+            .filter(|_| !self.is_stream)
+            .flat_map(|got| &got.runs)
+            .map(|run| u64::from(run.length))
+            .min();
+        let room = room.min(cut.unwrap_or(u64::MAX));
         let mut senders: BTreeMap<u8, (u32, u64)> = BTreeMap::new();
         for sent in self.sent.iter().filter(|sent| sent.bytes > 0) {
             let (count, shortest) = senders.entry(sent.from).or_insert((0, room));
@@ -270,6 +294,32 @@ impl Flow {
     pub(super) fn find(&self, run: &Run) -> Option<&Sent> {
         self.places.get(&(run.from, run.message)).map(|place| &self.sent[*place])
     }
+}
+
+/// Why a history does not tell all that was received on a channel, or ends before all could be. `open` are the calls that did not
+/// return: of each process the event of its beginning, its step, and when it began.
+fn cut_short(plan: &Plan, history: &History, channel: usize, open: &[Option<(usize, usize, u64)>]) -> Option<String> {
+    let has = |is: &dyn Fn(&Event) -> bool| history.events.iter().any(is);
+    let is_overdue = has(&|event| matches!(event, Event::Overdue { .. }));
+    let mut waits = false;
+    for (process, open) in open.iter().enumerate() {
+        let Some((_, step, _)) = open else { continue };
+        let until = match step_of(plan, process, *step) {
+            Some((Operation::Read(read), Some(on))) if on == channel => read.until.is_some(),
+            Some((Operation::Receive(receive), Some(on))) if on == channel => receive.until.is_some(),
+            _ => continue,
+        };
+        let died = has(&|event| matches!(event, Event::Ended { process: who, .. } if *who == process));
+        if until || died || is_overdue {
+            let who = &plan.processes[process].name;
+            return Some(format!("{who} did not come back from a call that receives, and what it took nobody knows"));
+        }
+        waits = true;
+    }
+    // Who sleeps in such a call to the end has shown that there is nothing more to be had.
+    let told = !plan.is_story() || has(&|event| matches!(event, Event::Line { line, .. } if *line == plan.story.len()));
+    let stopped = has(&|event| matches!(event, Event::Stuck { .. } | Event::Overdue { .. }));
+    (!waits && (stopped || !told)).then(|| "it came to an end before all could be received".to_owned())
 }
 
 /// What every system keeps together of one write to a pipe: POSIX `limits.h`, `_POSIX_PIPE_BUF`.

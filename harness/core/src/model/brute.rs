@@ -59,7 +59,8 @@ where
         marks.push((done.ended, 1, Mark::Return(index)));
     }
     marks.sort_by_key(|(at, order, _)| (*at, *order));
-    let trace = Trace { calls, marks: marks.into_iter().map(|(_, _, mark)| mark).collect() };
+    let marks = marks.into_iter().map(|(_, _, mark)| mark).collect();
+    let trace = Trace { calls, marks, one_by_one: false };
     let actions: Vec<Known<M::Action>> = done.iter().map(|done| Known::All(done.actions.clone())).collect();
     match check(model, &trace, &actions) {
         Said::Allowed => true,

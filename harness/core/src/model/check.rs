@@ -3,6 +3,7 @@
 use super::trace::{Call, Mark, Trace};
 use crate::finding::Anomaly;
 use std::{
+    collections::BTreeSet,
     fmt::Debug,
     hash::{BuildHasherDefault, DefaultHasher, Hash},
     rc::Rc,
@@ -27,6 +28,15 @@ pub enum Known<A> {
     All(Vec<A>),
     /// Not how many of these: it never returned.
     Some(Vec<A>),
+}
+
+impl<A> Known<A> {
+    /// The actions.
+    #[must_use]
+    pub fn actions(&self) -> &[A] {
+        let (Self::All(actions) | Self::Some(actions)) = self;
+        actions
+    }
 }
 
 /// A pure state machine.
@@ -118,6 +128,8 @@ pub struct Check<'c, M: Model> {
     actions: &'c [Known<M::Action>],
     pending: Vec<Pending>,
     possible: Set<Possibility<M::State>>,
+    /// Calls that were asleep, as they may be, when everybody was at rest.
+    slept: BTreeSet<usize>,
     /// How many possibilities were looked at for this mark, and for all.
     seen: usize,
     seen_before: usize,
@@ -133,6 +145,7 @@ pub fn check<M: Model>(model: &M, trace: &Trace<'_>, actions: &[Known<M::Action>
         actions,
         pending: Vec::new(),
         possible: std::iter::once(Possibility { state: Rc::new(model.start()), done: Vec::new() }).collect(),
+        slept: BTreeSet::new(),
         seen: 0,
         seen_before: 0,
         told_of: Vec::new(),
@@ -226,7 +239,7 @@ impl<M: Model> Check<'_, M> {
         let (states, process) = match self.pending[place] {
             Pending::Call(call) => {
                 let process = self.trace.calls[call].process;
-                let (Known::All(actions) | Known::Some(actions)) = &self.actions[call];
+                let actions = self.actions[call].actions();
                 (self.model.apply(&possibility.state, process, &actions[usize::from(done)]), None)
             }
             Pending::Death(process) => (self.model.dead(&possibility.state, process), Some(process)),
@@ -329,7 +342,7 @@ impl<M: Model> Check<'_, M> {
     /// What is left of possibilities that do not allow a call that has returned: as if it had done what it told of all the same.
     fn nearest(&self, call: usize, place: usize, before: Vec<Possibility<M::State>>) -> Set<Possibility<M::State>> {
         let process = self.trace.calls[call].process;
-        let (Known::All(actions) | Known::Some(actions)) = &self.actions[call];
+        let actions = self.actions[call].actions();
         let furthest = before.iter().map(|possibility| possibility.done[place]).filter(|done| *done != FROZEN).max();
         let at_furthest = before.into_iter().filter(|possibility| Some(possibility.done[place]) == furthest);
         at_furthest
@@ -349,7 +362,7 @@ impl<M: Model> Check<'_, M> {
         let Call { process, step, event, .. } = self.trace.calls[call];
         // The action that no possibility got over: the furthest that any came to.
         let furthest = before.iter().map(|possibility| possibility.done[place]).filter(|done| *done != FROZEN).max();
-        let (Known::All(actions) | Known::Some(actions)) = &self.actions[call];
+        let actions = self.actions[call].actions();
         let explained = furthest.and_then(|done| {
             let states: Vec<M::State> = before
                 .iter()
@@ -387,16 +400,22 @@ impl<M: Model> Check<'_, M> {
             let furthest = reached
                 .iter()
                 .max_by_key(|possibility| possibility.done.iter().map(|done| u64::from(*done)).sum::<u64>())?;
-            let call = awake(furthest)?;
-            let Call { process, step, .. } = self.trace.calls[call];
+            let index = awake(furthest)?;
+            let Call { process, step, .. } = self.trace.calls[index];
             let allowed = format!("it to return: {}", self.model.describe(&furthest.state));
+            // Where a call sleeps that had no reason to from its beginning on, nobody has forgotten to wake it.
+            let anomaly = if self.trace.one_by_one && !self.slept.contains(&index) {
+                Anomaly::Blocked
+            } else {
+                Anomaly::LostWakeUp
+            };
             // From here on it may as well sleep.
-            self.told_of.push(call);
+            self.told_of.push(index);
             self.possible = reached;
-            let anomaly = Anomaly::LostWakeUp;
             return Some(Violation { anomaly, process, step, event, allowed, slept: true, follows: false });
         }
         self.possible = resting;
+        self.slept.extend(asleep);
         None
     }
 

@@ -7,7 +7,7 @@
 //! the loopback interface. The end of a connection is reported once nobody can send and all is received.
 
 use super::{
-    Call, Known, Model, Said, Trace, Violation, check,
+    Call, Known, Mark, Model, Said, Trace, Violation, check,
     long_queue::{self, Found, Interval, Passage},
 };
 use crate::{
@@ -53,6 +53,8 @@ struct Message {
     to: usize,
     /// When the call began that received it, and when it returned; never, where none did.
     received: Option<(u64, u64)>,
+    /// Whether a receive that began after it was sent found nothing: then it is gone, where nobody received it.
+    missed: bool,
 }
 
 /// Which messages a receive asks for.
@@ -196,8 +198,7 @@ fn passages(model: &Queue, trace: &Trace<'_>, actions: &[Known<Action>]) -> Opti
     let (sends, receives) = (vec![None; messages], vec![None; messages]);
     let mut passages = Passages { sends, receives, selectors: Vec::new(), empty: Vec::new() };
     for (call, known) in actions.iter().enumerate() {
-        let (Known::All(known) | Known::Some(known)) = known;
-        match (known.as_slice(), trace.calls[call].outcome.is_some()) {
+        match (known.actions(), trace.calls[call].outcome.is_some()) {
             ([], _) => {}
             ([Action::Put(message)], _) => passages.sends[*message] = Some(call),
             ([Action::Take { any_of, selector, peek: false, .. }], true) if any_of.len() == 1 => {
@@ -258,13 +259,16 @@ struct Translation<'p> {
     messages: Vec<Message>,
     /// The messages of each call.
     sent: Vec<Vec<usize>>,
+    /// What was received that is no message from its beginning.
+    rests: Rests,
     /// The place of each message, by its writer and number.
     places: HashMap<(u8, u32), usize>,
 }
 
 impl<'p> Translation<'p> {
     fn of(plan: &'p Plan, index: usize, trace: &Trace<'_>) -> Self {
-        let mut translation = Self { plan, index, messages: Vec::new(), sent: Vec::new(), places: HashMap::new() };
+        let (messages, sent, rests) = (Vec::new(), Vec::new(), Rests::of(trace));
+        let mut translation = Self { plan, index, messages, sent, rests, places: HashMap::new() };
         for call in &trace.calls {
             let messages = translation.sent_by(call);
             let first = translation.messages.len();
@@ -309,6 +313,7 @@ impl<'p> Translation<'p> {
                 kind: kind.unwrap_or(1),
                 to: self.receiver_of(call.process),
                 received: None,
+                missed: false,
             };
         match (call.operation, call.outcome) {
             (Operation::Send(send), None | Some(Outcome::Done | Outcome::Count(_))) => {
@@ -331,10 +336,12 @@ impl<'p> Translation<'p> {
         let mechanism = channel.mechanism;
         let mut actions = Vec::with_capacity(trace.calls.len());
         let mut follow_senders = !super::holders_change(self.plan, channel);
-        for (call, sent) in trace.calls.iter().zip(std::mem::take(&mut self.sent)) {
+        let sent = std::mem::take(&mut self.sent);
+        for (call, sent) in trace.calls.iter().zip(&sent) {
             follow_senders &= !matches!(call.operation, Operation::Open(_));
             actions.push(self.actions_of(call, sent)?);
         }
+        self.note_missed(trace, &sent);
         let mut senders = [BTreeSet::new(), BTreeSet::new()];
         for (process, planned) in self.plan.processes.iter().enumerate() {
             for (_, end) in planned.holds.iter().filter(|(channel, _)| *channel == self.index) {
@@ -366,7 +373,37 @@ impl<'p> Translation<'p> {
         Ok((model, actions))
     }
 
-    fn actions_of(&mut self, call: &Call<'_>, sent: Vec<usize>) -> Result<Known<Action>, String> {
+    /// Notes which messages nobody received though somebody asked for them later, and found nothing.
+    fn note_missed(&mut self, trace: &Trace<'_>, sent: &[Vec<usize>]) {
+        let asleep: BTreeSet<usize> = trace
+            .marks
+            .iter()
+            .filter_map(|mark| match mark {
+                Mark::Rest { asleep, .. } => Some(asleep),
+                _ => None,
+            })
+            .flatten()
+            .copied()
+            .collect();
+        let found_nothing = |(index, call): (usize, &Call<'_>)| {
+            let Operation::Receive(receive) = call.operation else { return None };
+            let nothing = match call.outcome {
+                Some(Outcome::Failed(errno)) => ["EAGAIN", "ENOMSG", "ETIMEDOUT"].contains(&errno.name()),
+                Some(Outcome::Received(received)) => receive.until.is_some() && received.failed.is_none(),
+                None => asleep.contains(&index),
+                Some(_) => false,
+            };
+            (nothing && selector(receive) == Selector::Any).then_some(call.began)
+        };
+        let last = trace.calls.iter().enumerate().filter_map(found_nothing).max();
+        for (call, messages) in trace.calls.iter().zip(sent) {
+            for message in messages {
+                self.messages[*message].missed = last.is_some_and(|began| call.ended < began);
+            }
+        }
+    }
+
+    fn actions_of(&mut self, call: &Call<'_>, sent: &[usize]) -> Result<Known<Action>, String> {
         let errno = match call.outcome {
             Some(Outcome::Failed(errno)) => Some(errno.name()),
             _ => None,
@@ -441,6 +478,9 @@ impl<'p> Translation<'p> {
                     return Action::Spoiled(Anomaly::Torn, "a message from its beginning".to_owned());
                 }
                 [run] => (Some(run.from), Some(run.message)),
+                runs if runs.iter().any(|run| run.from == 0) => {
+                    return Action::Spoiled(Anomaly::Corrupted, "bytes that somebody sent".to_owned());
+                }
                 _ => return Action::Spoiled(Anomaly::Merged, "one message".to_owned()),
             },
             _ => (None, None),
@@ -463,7 +503,11 @@ impl<'p> Translation<'p> {
         };
         let due = received_length(&first);
         if run_from.is_some() && piece.length != due {
-            let anomaly = if piece.length < due { Anomaly::Truncated } else { Anomaly::Corrupted };
+            let anomaly = match piece.length < due {
+                true if self.rests.has_stamps(&first, piece.length) => Anomaly::Torn,
+                true => Anomaly::Truncated,
+                false => Anomaly::Corrupted,
+            };
             return Action::Spoiled(anomaly, format!("all {due} bytes of it"));
         }
         if any_of.len() == 1 {
@@ -484,7 +528,10 @@ impl<'p> Translation<'p> {
     fn why_none(&self, piece: &Piece) -> Anomaly {
         let Data::Text(text) = &piece.data else { return Anomaly::Phantom };
         let mut texts = self.messages.iter().filter_map(|message| message.text.as_deref());
-        if texts.clone().any(|sent| sent.starts_with(text.as_str())) {
+        let begun = |sent: &str| sent.starts_with(text.as_str());
+        if texts.clone().any(|sent| begun(sent) && self.rests.has_text(&sent[text.len()..])) {
+            Anomaly::Torn
+        } else if texts.clone().any(begun) {
             Anomaly::Truncated
         } else if texts.clone().any(|sent| sent.contains(text.as_str())) {
             Anomaly::Torn
@@ -493,6 +540,45 @@ impl<'p> Translation<'p> {
         } else {
             Anomaly::Corrupted
         }
+    }
+}
+
+/// Parts of messages that were received by themselves.
+#[derive(Debug, Default)]
+struct Rests {
+    texts: BTreeSet<String>,
+    /// Sender, message and offset.
+    stamps: BTreeSet<(u8, u32, u64)>,
+}
+
+impl Rests {
+    fn of(trace: &Trace<'_>) -> Self {
+        let mut rests = Self::default();
+        let pieces = trace.calls.iter().filter_map(|call| match call.outcome {
+            Some(Outcome::Received(received)) => Some(&received.pieces),
+            _ => None,
+        });
+        for piece in pieces.flatten() {
+            match &piece.data {
+                Data::Text(text) => {
+                    rests.texts.insert(text.clone());
+                }
+                Data::Runs(runs) => {
+                    let later = runs.first().filter(|run| run.offset > 0);
+                    rests.stamps.extend(later.map(|run| (run.from, run.message, u64::from(run.offset))));
+                }
+                Data::Hex(_) => {}
+            }
+        }
+        rests
+    }
+
+    fn has_text(&self, text: &str) -> bool {
+        !text.is_empty() && self.texts.contains(text)
+    }
+
+    fn has_stamps(&self, message: &Message, offset: u64) -> bool {
+        self.stamps.contains(&(message.from, message.number, offset))
     }
 }
 
@@ -690,7 +776,13 @@ impl Queue {
                 any_of.iter().any(|message| self.messages[*message].priority < due.priority)
             })
         };
-        let anomaly = if self.discipline == Discipline::Priority && states.iter().any(lower) {
+        let lost = |state: &State| {
+            let mut due = self.due(state, to, selector).into_iter().map(|place| &self.messages[state.content[place]]);
+            due.any(|message| message.received.is_none() && message.missed)
+        };
+        let anomaly = if states.iter().all(lost) {
+            Anomaly::Lost
+        } else if self.discipline == Discipline::Priority && states.iter().any(lower) {
             Anomaly::PriorityInverted
         } else {
             Anomaly::Reordered
@@ -738,6 +830,7 @@ mod tests {
             kind: if discipline == Discipline::Type { u64::from(number % 2 + 1) } else { 1 },
             to: 0,
             received: None,
+            missed: false,
         };
         let messages = (0..5).map(message).collect();
         Queue { discipline, capacity, messages, senders: None, has_end: false, deferred: false }

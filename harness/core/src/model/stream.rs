@@ -12,6 +12,7 @@ use super::{Call, Known, Mark, Model, Said, Trace, check};
 use crate::{
     Plan,
     finding::Anomaly,
+    stamp,
     wire::{Data, HeldEnd, Outcome, Piece, Run},
 };
 use spec::{
@@ -31,6 +32,13 @@ const PIPE_BUF_LEAST: u64 = 512;
 struct Stream {
     /// How many parts are read.
     read: usize,
+    /// Up to where stamped messages are read, and which are sent at all.
+    read_to: BTreeMap<(u8, u32), u32>,
+    sent: BTreeSet<(u8, u32)>,
+    /// All texts that are written.
+    texts: Vec<Vec<u8>>,
+    /// Whether bytes are read that tell no writer.
+    unknown: bool,
     /// Who can write toward each end at the start; `None` where that is not followed.
     writers: Option<[BTreeSet<usize>; 2]>,
     has_end: bool,
@@ -43,6 +51,15 @@ struct Stream {
 enum Bytes {
     Text(Vec<u8>),
     Stamped(Run),
+}
+
+impl Bytes {
+    fn length(&self) -> usize {
+        match self {
+            Self::Text(text) => text.len(),
+            Self::Stamped(run) => run.length as usize,
+        }
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -125,7 +142,7 @@ pub(super) fn judge(plan: &Plan, index: usize, trace: &Trace<'_>) -> Said {
         return Said::Undecided(why);
     }
     match trace.calls.iter().map(|call| translation.actions(call)).collect::<Result<Vec<_>, _>>() {
-        Ok(actions) => check(&translation.model(trace), trace, &actions),
+        Ok(actions) => check(&translation.model(trace, &actions), trace, &actions),
         Err(why) => Said::Undecided(why),
     }
 }
@@ -254,7 +271,7 @@ impl<'p> Translation<'p> {
         self.is_pipe && length <= PIPE_BUF_LEAST
     }
 
-    fn model(&self, trace: &Trace<'_>) -> Stream {
+    fn model(&self, trace: &Trace<'_>, actions: &[Known<Action>]) -> Stream {
         let mechanism = self.plan.channels[self.index].mechanism;
         let opens = trace.calls.iter().any(|call| matches!(call.operation, Operation::Open(_)));
         let follows = !opens && !super::holders_change(self.plan, &self.plan.channels[self.index]);
@@ -268,8 +285,26 @@ impl<'p> Translation<'p> {
                 };
             }
         }
+        let sent = actions.iter().flat_map(Known::actions).filter_map(|action| match action {
+            Action::Append { bytes: Bytes::Stamped(run), .. } => Some((run.from, run.message)),
+            _ => None,
+        });
+        let texts = trace.calls.iter().filter_map(|call| match call.operation {
+            Operation::Write(write) => write.text.as_ref().map(|text| text.clone().into_bytes()),
+            _ => None,
+        });
+        let received = trace.calls.iter().filter_map(|call| match call.outcome {
+            Some(Outcome::Received(received)) => Some(&received.pieces),
+            _ => None,
+        });
+        let mut runs =
+            received.flatten().flat_map(|piece| if let Data::Runs(runs) = &piece.data { runs.as_slice() } else { &[] });
         Stream {
+            texts: texts.collect(),
+            unknown: runs.any(|run| run.from == 0),
             read: self.ranks.len(),
+            read_to: self.cuts.iter().filter_map(|(place, cuts)| Some((*place, cuts.iter().max().copied()?))).collect(),
+            sent: sent.collect(),
             writers: follows.then_some(writers),
             has_end: mechanism.has(Feature::End),
             deferred: mechanism.has(Feature::Deferred),
@@ -311,9 +346,10 @@ impl<'p> Translation<'p> {
                 actions
             }
             (Operation::Read(_), Some(_), Some("EAGAIN")) => vec![Action::Nothing { to }],
-            (Operation::Read(_), None, _) => {
-                // It may have taken bytes before its process died, and what those were nobody knows.
-                let dies = self.plan.is_story();
+            (Operation::Read(read), None, _) => {
+                // It may have taken bytes before its process died, and what those were nobody knows; of one that reads on until
+                // something comes nobody knows either.
+                let dies = self.plan.is_story() && read.until.is_none();
                 return if dies { Ok(Known::Some(Vec::new())) } else { Err("a read did not return".to_owned()) };
             }
             (Operation::Close(close), Some(_), None) if close.end != Some(End::Read) => {
@@ -528,12 +564,16 @@ impl Model for Stream {
     fn explain(&self, states: &[State], _: usize, action: &Action) -> (Anomaly, String) {
         match action {
             Action::Spoiled(anomaly, expected) => (*anomaly, expected.clone()),
-            Action::Take { to, bytes, .. } => explain_take(states, *to, bytes),
+            Action::Take { to, bytes, .. } => self.explain_take(states, *to, bytes),
             Action::Nothing { to } => (Anomaly::Lost, front(states, *to)),
             Action::End { to } => {
                 let empty = states.iter().any(|state| state.content[*to].is_empty());
                 let allowed = if empty { "it to wait: somebody may yet write".to_owned() } else { front(states, *to) };
                 (if empty { Anomaly::WrongValue } else { Anomaly::Lost }, allowed)
+            }
+            // Of bytes that tell no writer it is not known whose place they took.
+            Action::Append { .. } if self.unknown => {
+                (Anomaly::Corrupted, "its bytes to be read as they were written".to_owned())
             }
             Action::Append { rank: Rank::Unread, .. } => {
                 (Anomaly::Lost, "its bytes to be read before those that were written after them".to_owned())
@@ -563,28 +603,80 @@ fn front(states: &[State], to: usize) -> String {
     texts.into_iter().collect::<Vec<_>>().join(", or ")
 }
 
-fn explain_take(states: &[State], to: usize, bytes: &[Bytes]) -> (Anomaly, String) {
-    let allowed = front(states, to);
-    let anomaly = |state: &State| {
-        let mut content = state.content[to].clone();
-        let wrong = bytes.iter().find(|bytes| !take(&mut content, bytes))?;
-        Some(match wrong {
-            Bytes::Stamped(run) => {
-                let same = |bytes: &&Bytes| matches!(bytes, Bytes::Stamped(known) if known.from == run.from && known.message == run.message);
-                match content.iter().find(same) {
-                    None => Anomaly::Duplicated,
-                    Some(_) if content.first().is_some_and(|first| !same(&first)) => Anomaly::Reordered,
-                    Some(_) => Anomaly::Lost,
-                }
+impl Stream {
+    /// What it is that these bytes were read, as the state says in which most is there.
+    fn explain_take(&self, states: &[State], to: usize, bytes: &[Bytes]) -> (Anomaly, String) {
+        let anomaly = |state: &State| {
+            let mut content = state.content[to].clone();
+            let wrong = bytes.iter().find(|bytes| !take(&mut content, bytes))?;
+            Some(match wrong {
+                Bytes::Stamped(run) => self.explain_stamped(&content, run),
+                Bytes::Text(text) => self.explain_text(&content, text),
+            })
+        };
+        let fullest = states.iter().max_by_key(|state| state.content[to].iter().map(Bytes::length).sum::<usize>());
+        (fullest.and_then(anomaly).unwrap_or(Anomaly::Corrupted), front(states, to))
+    }
+
+    fn explain_stamped(&self, content: &[Bytes], run: &Run) -> Anomaly {
+        let place = |run: &Run| (run.from, run.message);
+        let stamped = |bytes: &Bytes| if let Bytes::Stamped(run) = bytes { Some(*run) } else { None };
+        let mut there = content.iter().filter_map(stamped);
+        let first = content.first().and_then(stamped);
+        match there.find(|known| place(known) == place(run)) {
+            None if self.sent.contains(&place(run)) => Anomaly::Duplicated,
+            None => Anomaly::Phantom,
+            Some(known) if first != Some(known) => {
+                // What nobody reads was not overtaken.
+                let is_read =
+                    first.is_some_and(|first| self.read_to.get(&place(&first)).is_some_and(|end| first.offset < *end));
+                if is_read { Anomaly::Reordered } else { Anomaly::Lost }
             }
-            Bytes::Text(text) => match content.first() {
-                None => Anomaly::Duplicated,
-                Some(Bytes::Text(known)) if known.windows(text.len()).any(|part| part == text.as_slice()) => {
-                    Anomaly::Lost
-                }
-                Some(_) => Anomaly::Corrupted,
-            },
-        })
-    };
-    (states.iter().find_map(anomaly).unwrap_or(Anomaly::Corrupted), allowed)
+            Some(known) if run.offset > known.offset => Anomaly::Lost,
+            Some(known) if run.offset < known.offset => Anomaly::Duplicated,
+            // As far as that, its like looks like more of it.
+            Some(known) if (run.length - known.length) as usize <= stamp::ALIKE => Anomaly::Duplicated,
+            Some(_) => Anomaly::Corrupted,
+        }
+    }
+
+    /// Whether a text is one that was written whole, or what was there with such a one besides.
+    fn is_again(&self, known: &[u8], text: &[u8]) -> bool {
+        let besides = |written: &[u8]| {
+            let last = text.len().saturating_sub(written.len());
+            (0..=last).any(|at| {
+                text[at..].starts_with(written)
+                    && known.starts_with(&[&text[..at], &text[at + written.len()..]].concat())
+            })
+        };
+        self.texts.iter().filter(|written| !written.is_empty()).any(|written| written == text || besides(written))
+    }
+
+    fn explain_text(&self, content: &[Bytes], text: &[u8]) -> Anomaly {
+        let Some(Bytes::Text(known)) = content.first() else {
+            let was_written =
+                self.texts.iter().any(|written| written.windows(text.len().max(1)).any(|part| part == text));
+            return if was_written { Anomaly::Duplicated } else { Anomaly::Corrupted };
+        };
+        let sorted = |text: &[u8]| {
+            let mut text = text.to_vec();
+            text.sort_unstable();
+            text
+        };
+        let same_letters = known.get(..text.len()).is_some_and(|known| sorted(known) == sorted(text));
+        let mut letters = known.iter();
+        if text.strip_prefix(known.as_slice()).is_some_and(|rest| known.ends_with(rest) || rest.starts_with(known)) {
+            Anomaly::Duplicated
+        } else if same_letters {
+            Anomaly::Reordered
+        } else if text.iter().all(|letter| letters.any(|known| known == letter)) {
+            // All of it is there, and something else between.
+            Anomaly::Lost
+        } else if self.is_again(known, text) {
+            // It is not there any more, or not as often.
+            Anomaly::Duplicated
+        } else {
+            Anomaly::Corrupted
+        }
+    }
 }

@@ -55,6 +55,8 @@ pub struct Trace<'h> {
     /// What happened, in order. Of things at the same instant calls begin before others return, so that none is judged
     /// to have been after another where it may have overlapped.
     pub marks: Vec<Mark>,
+    /// Whether things happened one after another, so that it is known at each of them who sleeps.
+    pub one_by_one: bool,
 }
 
 impl<'h> Trace<'h> {
@@ -70,7 +72,7 @@ impl<'h> Trace<'h> {
         let calls = calls(plan, history, is_stream, is_about);
         let one_by_one = plan.is_story() || plan.orders == Orders::Every;
         let marks = if one_by_one { in_a_story(plan, history, &calls) } else { in_time(plan, history, &calls) };
-        Self { calls, marks }
+        Self { calls, marks, one_by_one }
     }
 }
 

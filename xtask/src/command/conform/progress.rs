@@ -8,15 +8,15 @@ use std::time::Duration;
 
 /// The live line, and the lines above it.
 #[derive(Debug)]
-pub(super) struct Live {
+pub(in crate::command) struct Live {
     bar: ProgressBar,
     is_live: bool,
     color: Color,
 }
 
 impl Live {
-    /// For so many instances.
-    pub(super) fn start(instances: usize) -> Self {
+    /// For so many instances, or whatever else is counted.
+    pub(in crate::command) fn start(instances: usize) -> Self {
         let is_live = output::is_live();
         let target = if is_live { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
         let bar = ProgressBar::with_draw_target(Some(instances as u64), target);
@@ -29,8 +29,8 @@ impl Live {
         Self { bar, is_live, color: output::color() }
     }
 
-    /// An instance has begun.
-    pub(super) fn started(&self, id: &str) {
+    /// One has begun.
+    pub(in crate::command) fn started(&self, id: &str) {
         self.bar.set_message(id.to_owned());
     }
 
@@ -47,8 +47,18 @@ impl Live {
         }
     }
 
+    /// One is done, of which is nothing more to say.
+    pub(in crate::command) fn step(&self) {
+        self.bar.inc(1);
+    }
+
+    /// Says something above the live line.
+    pub(in crate::command) fn say(&self, text: &str) {
+        if self.is_live { self.bar.println(text) } else { output::say(text) }
+    }
+
     /// Removes the live line.
-    pub(super) fn finish(self) {
+    pub(in crate::command) fn finish(self) {
         self.bar.finish_and_clear();
     }
 }

@@ -31,6 +31,10 @@ pub struct Settings {
     pub until_failure: bool,
     /// How often races run, where it is not as often as they say.
     pub runs: Option<u32>,
+    /// How often races run at least.
+    pub runs_at_least: u32,
+    /// Whether the controls of races are run, and races go on where what they came to would be vacuous.
+    pub controls: bool,
     /// What all bounds of time are multiplied by.
     pub time_scale: f64,
     /// Whether to stop at the first instance that is broken or faulty.
@@ -54,6 +58,8 @@ impl Settings {
             release: None,
             until_failure: false,
             runs: None,
+            runs_at_least: 1,
+            controls: true,
             time_scale: 1.0,
             fail_fast: false,
             isolation: IsolationChoice::Auto,
@@ -123,6 +129,7 @@ impl Runner {
         config.seed = settings.seed;
         config.release.clone_from(&settings.release);
         config.until_failure = settings.until_failure;
+        config.extends = settings.controls;
         config.time_scale = settings.time_scale;
         config.fail_fast = settings.fail_fast;
         config.isolation = settings.isolation;
@@ -218,7 +225,12 @@ impl Runner {
 
     fn job(&self, selected: &Selected<'_>, host: &Host<'_>) -> Result<Job, Skip> {
         let mut plan = expand::plan(selected.scenario, &selected.name, host)?;
-        let mut control = expand::control_plan(selected.scenario, selected.name.mechanism, host).transpose()?;
+        let control = expand::control_plan(selected.scenario, selected.name.mechanism, host).transpose()?;
+        let mut control = control.filter(|_| self.settings.controls);
+        if plan.race {
+            let times = self.settings.runs_at_least.div_ceil(plan.runs.max(1));
+            multiply(&mut plan, times.max(1));
+        }
         if let Some(runs) = self.settings.runs {
             for plan in std::iter::once(&mut plan).chain(&mut control).filter(|plan| plan.race) {
                 // The bound of time is of as many runs as the scenario asks for.
@@ -227,8 +239,7 @@ impl Runner {
             }
         }
         if let Some(control) = &mut control {
-            control.runs = control.runs.saturating_mul(CONTROL_PATIENCE);
-            control.within_ns = control.within_ns.saturating_mul(u64::from(CONTROL_PATIENCE));
+            multiply(control, CONTROL_PATIENCE);
         }
         Ok(Job { plan, control })
     }
@@ -281,6 +292,12 @@ impl Runner {
         let release = shown.map_or_else(String::new, |release| format!(" --release {release}"));
         format!("cargo xtask conform{paths} {}{seed}{release}{repeat}", quoted(id))
     }
+}
+
+/// Has a race run so many times as often, and gives it the time for that.
+fn multiply(plan: &mut Plan, times: u32) {
+    plan.runs = plan.runs.saturating_mul(times);
+    plan.within_ns = plan.within_ns.saturating_mul(u64::from(times));
 }
 
 fn skipped(skip: Skip) -> Completion {

@@ -1,6 +1,6 @@
 //! Scenarios and portraits.
 
-use crate::{corpus::Corpus, portraits, workspace};
+use crate::{command::sabotage::exceptions, corpus::Corpus, portraits, workspace};
 use reports::Portrait;
 use spec::{
     Scenario, load,
@@ -19,6 +19,7 @@ pub(super) fn problems() -> anyhow::Result<Vec<String>> {
         problems.extend(ids(&scenarios));
         problems.extend(scenarios.iter().flat_map(promises));
     }
+    problems.extend(exceptions::problems(&Corpus::own()?)?);
     for subject in portraits::subjects()? {
         let path = portraits::path(&subject);
         let text = fs::read_to_string(&path)?;

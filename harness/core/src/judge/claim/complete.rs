@@ -1,10 +1,15 @@
-//! `complete`: nothing that was sent is missing at the end.
+//! `complete`: nothing that was sent is missing at the end. A run that did not come to its end tells nothing of that.
 
 use super::{Said, broken, sender_name};
 use crate::{Plan, finding::Anomaly, judge::flow::Flow};
 use std::collections::HashMap;
 
 pub(super) fn judge(plan: &Plan, flow: &Flow) -> Said {
+    if let Some(why) = &flow.cut_short {
+        return Said::Untold(why.clone());
+    }
+    let unknown: u64 =
+        flow.got.iter().flat_map(|got| &got.runs).filter(|run| run.from == 0).map(|run| u64::from(run.length)).sum();
     let mut received: HashMap<(u8, u32), u64> = HashMap::new();
     for run in flow.got.iter().flat_map(|got| &got.runs) {
         *received.entry((run.from, run.message)).or_default() += u64::from(run.length);
@@ -15,7 +20,12 @@ pub(super) fn judge(plan: &Plan, flow: &Flow) -> Said {
         let got = received.get(&(sent.from, sent.message)).copied().unwrap_or(0);
         if got < sent.bytes {
             let who = sender_name(plan, sent.from);
-            let anomaly = if got == 0 { Anomaly::Lost } else { Anomaly::Truncated };
+            // Where as many bytes came that nobody sent, they came in the place of these.
+            let anomaly = match got {
+                _ if unknown >= sent.bytes - got => Anomaly::Corrupted,
+                0 => Anomaly::Lost,
+                _ => Anomaly::Truncated,
+            };
             return broken(
                 anomaly,
                 format!("all {} bytes of message {} of {who}", sent.bytes, sent.message),

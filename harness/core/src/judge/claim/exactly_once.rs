@@ -1,7 +1,7 @@
 //! `exactly_once`: nothing is received twice, nothing is received that was not sent.
 
 use super::{Said, broken, sender_name};
-use crate::{Plan, describe, finding::Anomaly, judge::flow::Flow};
+use crate::{Plan, describe, finding::Anomaly, judge::flow::Flow, stamp};
 use std::collections::HashMap;
 
 /// A part of a message that was received: its first byte, the byte after its last, and the event that told of it.
@@ -27,8 +27,10 @@ pub(super) fn judge(plan: &Plan, flow: &Flow) -> Said {
             };
             let end = u64::from(run.offset) + u64::from(run.length);
             if end > sent.bytes {
+                // As far as that, its like looks like more of it.
+                let alike = end - sent.bytes <= stamp::ALIKE as u64;
                 return broken(
-                    Anomaly::Corrupted,
+                    if alike { Anomaly::Duplicated } else { Anomaly::Corrupted },
                     format!("{} bytes of message {} of {who}", sent.bytes, run.message),
                     format!("bytes {}..{end} of it", run.offset),
                     vec![sent.event, got.event],

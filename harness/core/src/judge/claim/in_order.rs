@@ -1,4 +1,4 @@
-//! `in_order`: what one sender sent is received in the order in which it was sent.
+//! `in_order`: what one sender sent is received in the order in which it was sent. What is received again is none of its business.
 
 use super::{Said, broken, sender_name};
 use crate::{Plan, finding::Anomaly, judge::flow::Flow, wire::Run};
@@ -17,9 +17,16 @@ pub(super) fn judge(plan: &Plan, flow: &Flow) -> Said {
     // By receiver and sender: the last part, since one receiver's calls follow one another.
     let mut last: HashMap<(usize, u8), Part> = HashMap::new();
     let mut by_sender: HashMap<u8, Vec<Part>> = HashMap::new();
+    let mut known: HashMap<(u8, u32), Vec<(u32, u32)>> = HashMap::new();
     let mut compared = false;
     for got in &flow.got {
         for run in got.runs.iter().filter(|run| run.from != 0) {
+            let stretch = (run.offset, run.offset.saturating_add(run.length));
+            let parts = known.entry((run.from, run.message)).or_default();
+            if parts.iter().any(|(from, to)| stretch.0 < *to && *from < stretch.1) {
+                continue;
+            }
+            parts.push(stretch);
             let part = Part { place: place(run), began: got.began, ended: got.ended, event: got.event };
             if let Some(before) = last.insert((got.process, run.from), part) {
                 compared = true;

@@ -37,8 +37,9 @@ fn stream(plan: &Plan, flow: &Flow) -> Said {
             let goes_on = next.from == run.from && next.message == run.message && u64::from(next.offset) == end;
             if !goes_on && (alone || !full) {
                 let who = sender_name(plan, run.from);
+                let anomaly = if next.from == 0 { Anomaly::Corrupted } else { Anomaly::Torn };
                 return broken(
-                    Anomaly::Torn,
+                    anomaly,
                     format!("all {} bytes of message {} of {who} together", sent.bytes, run.message),
                     format!("after its byte {} came {}", end - 1, describe::run(next)),
                     vec![sent.event, got.event, next_got.event],
@@ -55,10 +56,18 @@ fn is_last(run: &Run, got: &Got) -> bool {
 
 /// A queue gives one message a call, from its first byte to its last, unless the buffer was too small.
 fn queue(plan: &Plan, flow: &Flow) -> Said {
+    let comes_later = |run: &Run| {
+        flow.got.iter().any(|got| {
+            matches!(got.runs.as_slice(), [rest] if (rest.from, rest.message) == (run.from, run.message)
+                && rest.offset == run.offset + run.length)
+        })
+    };
     for got in flow.got.iter().filter(|got| got.length > 0) {
         let [run] = got.runs.as_slice() else {
             let parts: Vec<String> = got.runs.iter().map(describe::run).collect();
-            return broken(Anomaly::Merged, "one message a receive", parts.join("; "), vec![got.event]);
+            let unknown = got.runs.iter().any(|run| run.from == 0);
+            let anomaly = if unknown { Anomaly::Corrupted } else { Anomaly::Merged };
+            return broken(anomaly, "one message a receive", parts.join("; "), vec![got.event]);
         };
         let Some(sent) = flow.find(run) else { continue };
         let who = sender_name(plan, run.from);
@@ -72,8 +81,9 @@ fn queue(plan: &Plan, flow: &Flow) -> Said {
         }
         let cut = got.buffer.is_some_and(|buffer| buffer < sent.bytes && u64::from(run.length) == buffer);
         if u64::from(run.length) < sent.bytes && !cut {
+            let anomaly = if comes_later(run) { Anomaly::Torn } else { Anomaly::Truncated };
             return broken(
-                Anomaly::Truncated,
+                anomaly,
                 format!("all {} bytes of message {} of {who}", sent.bytes, run.message),
                 format!("{} of them{}", run.length, if got.truncated { ", marked as truncated" } else { "" }),
                 vec![sent.event, got.event],
