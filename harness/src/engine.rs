@@ -2,6 +2,7 @@
 
 mod deadline;
 mod free;
+pub(crate) mod measure;
 mod placement;
 mod race;
 mod release;

@@ -3,6 +3,7 @@
 use crate::{
     clock,
     connection::Connection,
+    engine::measure::Paces,
     fault::{Fault, StartError},
     host::KernelLooker,
     isolation::{self, Isolation},
@@ -54,6 +55,8 @@ pub(crate) struct Grounds {
     pub(crate) seed: AtomicU64,
     /// The environments that brought most, by scenario and mechanism.
     pub(crate) best_environments: Mutex<HashMap<String, Environment>>,
+    /// How long things that were measured take.
+    pub(crate) paces: Mutex<Paces>,
 }
 
 impl Grounds {

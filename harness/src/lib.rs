@@ -13,6 +13,8 @@ mod lane;
 mod lane_processes;
 mod leftovers;
 mod listener;
+pub mod machine;
+pub mod measure;
 mod reply;
 mod session;
 mod spawner;

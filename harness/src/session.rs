@@ -175,6 +175,7 @@ impl Session {
             warden,
             seed,
             best_environments,
+            paces: Mutex::default(),
         };
         let grounds = Arc::new(grounds);
         let spawner = Spawner::start(&grounds);
@@ -200,6 +201,20 @@ impl Session {
     #[must_use]
     pub fn facts(&self) -> &Facts {
         &self.facts
+    }
+
+    pub(crate) fn grounds(&self) -> &Grounds {
+        &self.grounds
+    }
+
+    /// Lanes that nothing runs on.
+    pub(crate) fn spare(&self) -> &Mutex<Vec<Lane>> {
+        &self.spare
+    }
+
+    /// Starts one more lane.
+    pub(crate) fn new_lane(&self) -> Result<Lane, StartError> {
+        self.spawner.lane(self.next_number(0))
     }
 
     /// From now on races have this seed, and controls are run again.

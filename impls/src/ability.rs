@@ -27,7 +27,7 @@ pub use wake::{Sleepers, Wake};
 
 use nix::errno::Errno;
 use spec::operation::End;
-use std::{os::fd::OwnedFd, time::Duration};
+use std::{any::Any, os::fd::OwnedFd, time::Duration};
 
 /// Why a method did not do its work.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -60,7 +60,7 @@ pub enum Patience {
 }
 
 /// What every channel can do. The methods that return an `Option` tell what a mechanism offers beyond its ability.
-pub trait Channel {
+pub trait Channel: Any {
     /// Closes an end, or all that this process holds.
     ///
     /// # Errors

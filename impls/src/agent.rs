@@ -8,6 +8,7 @@ mod control;
 mod exec;
 mod host;
 mod journal;
+mod measure;
 mod meeting;
 mod process;
 mod race;

@@ -7,6 +7,7 @@ pub mod ability;
 pub mod agent;
 mod clock;
 pub mod errno;
+pub mod measure;
 pub mod mechanism;
 pub mod perform;
 pub mod registry;

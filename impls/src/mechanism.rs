@@ -104,6 +104,10 @@ pub trait Mechanism: Sync {
 
 /// A channel that a root has opened, or prepared. After a fork each process has its own.
 pub trait Opened {
+    /// How many processes hold an end to send with and one to receive with, before any of them does; not called where processes may come to
+    /// hold it later.
+    fn held_by(&mut self, _senders: usize, _receivers: usize) {}
+
     /// What a process holds that uses this end. Everything else of the channel is closed in this process.
     ///
     /// # Errors

@@ -111,6 +111,12 @@ impl Held {
         self.sent = sent;
     }
 
+    /// One of the copies.
+    #[must_use]
+    pub fn object(&mut self, copy: usize) -> Option<&mut Object> {
+        self.copies.get_mut(copy)
+    }
+
     /// The descriptor of an end; `None` where it has none.
     #[must_use]
     pub fn descriptor(&mut self, copy: usize, end: operation::End) -> Option<i32> {

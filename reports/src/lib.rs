@@ -13,6 +13,7 @@ pub mod ktap;
 pub mod label;
 pub mod list;
 pub mod matrix;
+pub mod performance;
 pub mod portrait;
 mod race;
 pub mod run;

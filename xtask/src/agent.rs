@@ -76,12 +76,33 @@ pub fn reference() -> anyhow::Result<PathBuf> {
             beside.display()
         )));
     }
-    build(&std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))?;
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    build(&cargo, &workspace::root(), &workspace::target(), &[])?;
     let built = built();
     if !built.is_file() {
         bail!("the agent was built, but is not at {}: name it with --agent", built.display());
     }
     Ok(built)
+}
+
+/// The reference agent as it is to be measured: built in release where its sources are, else the one beside this program.
+///
+/// # Errors
+/// When it is nowhere and cannot be built.
+pub fn measured() -> anyhow::Result<PathBuf> {
+    if !workspace::root().join("impls/Cargo.toml").is_file() {
+        return reference();
+    }
+    released(&workspace::root(), &workspace::target())
+}
+
+/// Builds the agent of these sources in release.
+///
+/// # Errors
+/// When it cannot be built.
+pub fn released(root: &Path, target: &Path) -> anyhow::Result<PathBuf> {
+    build(&std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()), root, target, &["--release"])?;
+    Ok(target.join("release").join(PROGRAM))
 }
 
 /// Where the reference agent is, once it was built.
@@ -90,12 +111,13 @@ pub fn built() -> PathBuf {
     workspace::target().join("debug").join(PROGRAM)
 }
 
-fn build(cargo: &OsString) -> anyhow::Result<()> {
+fn build(cargo: &OsString, root: &Path, target: &Path, profile: &[&str]) -> anyhow::Result<()> {
     let status = Command::new(cargo)
         .args(["build", "--quiet", "--package", "impls"])
+        .args(profile)
         .arg("--target-dir")
-        .arg(workspace::target())
-        .current_dir(workspace::root())
+        .arg(target)
+        .current_dir(root)
         .status()
         .with_context(|| {
             format!("cannot start `{}` to build the agent: name one with --agent", cargo.to_string_lossy())

@@ -1,6 +1,7 @@
 //! The subcommands: one file each.
 
 mod agent_check;
+mod bench;
 mod ci;
 mod compare;
 pub mod conform;
@@ -19,7 +20,7 @@ use crate::ExitCode;
 #[command(name = "cargo xtask", bin_name = "cargo xtask", version, max_term_width = 100)]
 #[command(
     after_help = "Exit codes: 0 all as expected, 1 failed, 2 usage, 3 a scenario does not load, 10 broken, 11 vacuous, \
-                        12 faulty, 14 portrait changed, 15 nothing selected."
+                        12 faulty, 13 performance regressed, 14 portrait changed, 15 nothing selected."
 )]
 pub struct CommandLine {
     #[command(subcommand)]
@@ -34,6 +35,8 @@ enum Command {
     List(list::Arguments),
     /// Explain a scenario or a mechanism: promise, clause, evidence
     Explain(explain::Arguments),
+    /// Measure what mechanisms cost
+    Bench(bench::Arguments),
     /// Lay two or more portraits or runs side by side, differences first
     Compare(compare::Arguments),
     /// Render a recorded run again
@@ -62,6 +65,7 @@ impl CommandLine {
             Command::Conform(arguments) => conform::run(&arguments),
             Command::List(arguments) => list::run(&arguments),
             Command::Explain(arguments) => explain::run(&arguments),
+            Command::Bench(arguments) => bench::run(&arguments),
             Command::Compare(arguments) => compare::run(&arguments),
             Command::Report(arguments) => report::run(&arguments),
             Command::Sabotage(arguments) => sabotage::run(&arguments),

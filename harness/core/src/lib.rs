@@ -5,6 +5,7 @@ pub mod expand;
 pub mod finding;
 pub mod history;
 pub mod judge;
+pub mod measure;
 pub mod model;
 pub mod orders;
 pub mod plan;

@@ -4,6 +4,10 @@
 //! the root's: it is told to open channels and to start processes, and reports how they end. Each scenario process
 //! connects for itself, says [`Hello`] with its name, and is told what to do. The end of a connection means: die.
 
+pub mod measure;
+
+pub use measure::{Measure, Measured};
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use spec::{
@@ -47,6 +51,8 @@ pub enum FromAgent {
     Met(Met),
     /// Process: it has done all of its steps.
     Finished(Finished),
+    /// Process: what it was told to measure took so long.
+    Measured(Box<Measured>),
     /// Either: the agent cannot do what it was told. The run is faulty.
     Problem(Problem),
 }
@@ -69,6 +75,8 @@ pub enum ToAgent {
     Steps(Steps),
     /// To a process that waits at a meeting: all are there.
     Go(Go),
+    /// To a process: do one thing many times, and say what it took.
+    Measure(Measure),
 }
 
 /// The first line of a connection.
@@ -116,6 +124,8 @@ pub mod capability {
     pub const SHARED_JOURNAL: &str = "shared_journal";
     /// Processes can become a user without privileges (the step `change_user`).
     pub const USERS: &str = "users";
+    /// Processes do one thing many times, and say what it took. Goes with [`SHARED_MEETING`]: they meet in shared memory.
+    pub const MEASURE: &str = "measure";
 }
 
 /// What a process says of itself.

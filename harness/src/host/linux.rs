@@ -12,6 +12,7 @@ use nix::{
 };
 use std::{
     cell::OnceCell,
+    collections::BTreeMap,
     fmt::Write as _,
     fs::{self, File},
     os::unix::fs::FileExt as _,
@@ -124,6 +125,43 @@ fn field(text: &str, place: usize) -> Option<u64> {
 /// How long this thread has waited for a processor so far: nanoseconds.
 pub(crate) fn own_delay_ns() -> u64 {
     fs::read_to_string("/proc/thread-self/schedstat").ok().and_then(|text| field(&text, 1)).unwrap_or(0)
+}
+
+/// How long a process has been ready to run so far and did not: nanoseconds.
+pub(crate) fn delay_ns_of(pid: i32) -> Option<u64> {
+    fs::read_to_string(format!("/proc/{pid}/schedstat")).ok().and_then(|text| field(&text, 1))
+}
+
+/// A clock tick of `/proc/stat`: nanoseconds. The kernel tells times there in hundredths of a second.
+const TICK_NS: u64 = 10_000_000;
+
+/// How long the hypervisor has given our processors to others so far: nanoseconds.
+pub(crate) fn steal_ns() -> u64 {
+    let stat = fs::read_to_string("/proc/stat").unwrap_or_default();
+    // After the word: user, nice, system, idle, iowait, irq, softirq, steal.
+    stat.lines().next().and_then(|line| field(line, 8)).map_or(0, |ticks| ticks * TICK_NS)
+}
+
+/// What the machine is.
+pub(crate) fn machine_facts() -> BTreeMap<String, String> {
+    let text = |path: &str| fs::read_to_string(path).unwrap_or_default();
+    let information = text("/proc/cpuinfo");
+    let told = |name: &str| {
+        let line = information.lines().find(|line| line.split(':').next().is_some_and(|key| key.trim() == name))?;
+        line.split_once(':').map(|(_, value)| value.trim().to_owned())
+    };
+    let mut facts = BTreeMap::new();
+    let mut note = |name: &str, value: Option<String>| {
+        if let Some(value) = value.filter(|value| !value.is_empty()) {
+            facts.insert(name.to_owned(), value);
+        }
+    };
+    note("processor", told("model name").or_else(|| told("CPU implementer")));
+    let is_virtual = told("flags").is_some_and(|flags| flags.split_ascii_whitespace().any(|flag| flag == "hypervisor"));
+    note("hypervisor", is_virtual.then(|| "yes".to_owned()));
+    note("idle", Some(text("/sys/devices/system/cpu/cpuidle/current_driver").trim().to_owned()));
+    note("release", Some(text("/proc/sys/kernel/osrelease").trim().to_owned()));
+    facts
 }
 
 /// The state letter and the number of threads; the name in parentheses may hold anything, so count from its end.

@@ -39,6 +39,18 @@ pub(crate) fn own_delay_ns() -> u64 {
     0
 }
 
+pub(crate) fn delay_ns_of(_pid: i32) -> Option<u64> {
+    None
+}
+
+pub(crate) fn steal_ns() -> u64 {
+    0
+}
+
+pub(crate) fn machine_facts() -> std::collections::BTreeMap<String, String> {
+    std::collections::BTreeMap::new()
+}
+
 pub(crate) fn children_of(_pid: i32) -> Vec<i32> {
     Vec::new()
 }

@@ -1,11 +1,12 @@
 //! A counter with wait and post.
 
 use super::{Channel, Failure, Patience, Result};
+use crate::measure::DrivenCounter;
 use impls_sys::sysv::Change;
 use std::time::Duration;
 
 /// A counter that this process can reach.
-pub trait Counter: Channel {
+pub trait Counter: Channel + DrivenCounter {
     /// Decrements it, waiting while it is zero. Returns how much it took, where the call tells.
     ///
     /// # Errors

@@ -1,6 +1,7 @@
 //! Locks: held by one alone, or by several readers.
 
 use super::{Channel, Failure, Patience, Result};
+use crate::measure::DrivenLock;
 use spec::operation::Mode;
 
 /// The bytes that a lock covers.
@@ -23,7 +24,7 @@ impl Bytes {
 }
 
 /// A lock that this process can reach.
-pub trait Lock: Channel {
+pub trait Lock: Channel + DrivenLock {
     /// Takes it, waiting while others hold it.
     ///
     /// # Errors

@@ -1,6 +1,7 @@
 //! Bytes and atomic cells that several processes see.
 
 use super::{Channel, Failure, Result};
+use crate::measure::DrivenMemory;
 use crate::perform::words::Access;
 use impls_sys::memory::Mapping;
 use nix::errno::Errno;
@@ -8,7 +9,7 @@ use spec::{Operation, operation::SealKind};
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 
 /// A memory object that this process has mapped.
-pub trait Memory: Channel {
+pub trait Memory: Channel + DrivenMemory {
     /// Sees to it that these bytes are mapped, as far as that can be. They may lie beyond the object's end: touching them is
     /// `SIGBUS` then, as in any program.
     ///

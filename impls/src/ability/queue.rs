@@ -1,6 +1,7 @@
 //! Messages with boundaries.
 
 use super::{Channel, Failure, Patience, Result};
+use crate::measure::DrivenQueue;
 
 /// A message as it was received into a buffer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -31,7 +32,7 @@ pub struct Filter {
 }
 
 /// A queue, or the ends of one that a process holds.
-pub trait Queue: Channel {
+pub trait Queue: Channel + DrivenQueue {
     /// Sends a message; returns how many bytes of it were taken.
     ///
     /// # Errors

@@ -1,9 +1,10 @@
 //! Bytes in order, without boundaries.
 
 use super::{Channel, Result};
+use crate::measure::DrivenStream;
 
 /// A stream, or the ends of one that a process holds.
-pub trait Stream: Channel {
+pub trait Stream: Channel + DrivenStream {
     /// Writes; returns how many bytes were taken.
     ///
     /// # Errors

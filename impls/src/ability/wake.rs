@@ -1,6 +1,7 @@
 //! Places to wait until others wake, or until others have come.
 
 use super::{Channel, Failure, Lock, Patience, Result};
+use crate::measure::DrivenWake;
 use spec::operation;
 
 /// How many to wake.
@@ -13,7 +14,7 @@ pub enum Sleepers {
 }
 
 /// Something that this process can wait on.
-pub trait Wake: Channel {
+pub trait Wake: Channel + DrivenWake {
     /// Sleeps until somebody notifies; where it has a word, only while that has the expected value.
     ///
     /// # Errors

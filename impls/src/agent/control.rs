@@ -136,6 +136,19 @@ impl Control {
         }
     }
 
+    /// Whether anything has come that was not taken, or the other end is gone. Does not wait.
+    pub(super) fn has_come(&self) -> Result<bool, Over> {
+        if !self.incoming.is_empty() {
+            return Ok(true);
+        }
+        match recv(self.socket.number(), &mut [0], MsgFlags::MSG_PEEK | MsgFlags::MSG_DONTWAIT) {
+            Ok(0) => Err(Over::Gone),
+            Ok(_) => Ok(true),
+            Err(Errno::EAGAIN | Errno::EINTR) => Ok(false),
+            Err(_) => Err(Over::Gone),
+        }
+    }
+
     /// The next message that has come whole, if any.
     pub(super) fn take(&mut self) -> Result<Option<ToAgent>, Problem> {
         let Some(end) = self.incoming[self.searched..].iter().position(|byte| *byte == b'\n') else {

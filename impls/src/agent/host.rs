@@ -39,7 +39,8 @@ fn lacks() -> Vec<String> {
 }
 
 fn capabilities() -> Vec<String> {
-    let mut capabilities = vec![capability::SHARED_MEETING, capability::COPIES, capability::SHARED_JOURNAL];
+    let mut capabilities =
+        vec![capability::SHARED_MEETING, capability::COPIES, capability::SHARED_JOURNAL, capability::MEASURE];
     if has_users() {
         capabilities.push(capability::USERS);
     }

@@ -8,6 +8,7 @@ use super::{
 };
 use crate::{
     clock,
+    measure::Recorder,
     perform::{self, Held, Performer, Problem, Work},
     saboteur::Saboteur,
 };
@@ -52,8 +53,13 @@ pub(super) struct Process<'r> {
     pub(super) processors: usize,
     /// How many runs it has raced in its life, and one more for each time that it was told to; the same in all processes of a run.
     pub(super) raced: u64,
+    /// What measuring writes down; made when it is first told to.
+    pub(super) recorder: Option<Recorder>,
     pub(super) saboteur: Option<&'static Saboteur>,
 }
+
+/// The meeting that a process is told to go from which keeps a processor awake.
+const KEPT_AWAKE: &str = "awake";
 
 /// The life of a process. Returns its exit status.
 pub(super) fn live(birth: Birth<'_>) -> i32 {
@@ -79,6 +85,7 @@ pub(super) fn live(birth: Birth<'_>) -> i32 {
         journals: birth.journals,
         processors: birth.processors,
         raced: 1,
+        recorder: None,
         saboteur: birth.saboteur,
     };
     process.live()
@@ -120,6 +127,7 @@ pub(super) fn go_on(control: Control, channels: BTreeMap<String, Held>, past: Pa
         journals: None,
         processors: 1,
         raced: 1,
+        recorder: None,
         saboteur,
     };
     let said = process.push_end(step, 0, Outcome::Done).map_err(Over::from).and_then(|()| process.control.flush());
@@ -200,6 +208,9 @@ impl Process<'_> {
                 steps.steps.iter_mut().for_each(|step| self.twist(step));
                 if steps.shared_journal { self.race(&steps) } else { self.do_steps(&steps) }
             }
+            ToAgent::Measure(told) => self.measure(&told),
+            // What keeps a processor awake is told to go, and has nothing else to do then.
+            ToAgent::Go(go) if go.meeting == KEPT_AWAKE => Ok(()),
             ToAgent::Go(go) => {
                 Err(Problem(format!("it was let go from the meeting `{}`, where it is not", go.meeting)).into())
             }

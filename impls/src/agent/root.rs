@@ -170,7 +170,7 @@ impl Root {
             ToAgent::Open(open) => self.open(&open),
             ToAgent::Close(close) => self.close(&close),
             ToAgent::Harvest(harvest) => self.harvest(&harvest),
-            ToAgent::Peers(_) | ToAgent::Do(_) | ToAgent::Steps(_) | ToAgent::Go(_) => {
+            ToAgent::Peers(_) | ToAgent::Do(_) | ToAgent::Steps(_) | ToAgent::Go(_) | ToAgent::Measure(_) => {
                 Err(Problem("the root was given a command that only a process can follow".to_owned()).into())
             }
         }

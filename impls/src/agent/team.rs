@@ -102,6 +102,7 @@ impl Team {
             leave_descriptor();
         }
         let started = team.open_channels(open).and_then(|mut channels| {
+            tell_holders(open, &mut channels);
             let meetings = Meetings::new().map_err(OpenError::of("mmap"))?;
             // Only races are told which processors are theirs, and only they may write their journals so.
             if !open.processors.is_empty() {
@@ -260,7 +261,7 @@ fn processors(open: &Open) -> usize {
 
 /// How many processors this process, and what it starts, may run on.
 #[cfg(target_os = "linux")]
-fn processors_of_root() -> usize {
+pub(super) fn processors_of_root() -> usize {
     use nix::sched::{CpuSet, sched_getaffinity};
     let allowed = sched_getaffinity(Pid::from_raw(0)).unwrap_or_default();
     (0..CpuSet::count()).filter(|processor| allowed.is_set(*processor).unwrap_or(false)).count().max(1)
@@ -335,6 +336,23 @@ fn hold(open: &Open, process: &OpenProcess, channels: Vec<OpenedChannel>) -> Res
         held.insert(channel.name, of_channel);
     }
     Ok(held)
+}
+
+/// Tells channels how many processes hold them, where that is known: who is forked later holds what its parent does.
+fn tell_holders(open: &Open, channels: &mut [OpenedChannel]) {
+    if open.processes.iter().any(|process| process.forked) {
+        return;
+    }
+    for channel in channels {
+        if attach(open, channel.is_of_its_own) == Attach::ByName {
+            continue;
+        }
+        let ends: Vec<HeldEnd> =
+            open.processes.iter().filter_map(|process| end_of(&process.holds, &channel.name)).collect();
+        let with = |end: HeldEnd| ends.iter().filter(|held| [end, HeldEnd::Both].contains(held)).count();
+        let (senders, receivers) = (with(HeldEnd::Write), with(HeldEnd::Read));
+        channel.copies.iter_mut().for_each(|copy| copy.held_by(senders, receivers));
+    }
 }
 
 /// The end of a channel that a process holds; two different ones are both.

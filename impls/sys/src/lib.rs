@@ -4,6 +4,7 @@
 //! no call is repeated, none is hidden, and `EINTR` comes back as it is.
 
 pub mod descriptor;
+pub mod fence;
 pub mod futex;
 pub mod handles;
 pub mod memory;

@@ -134,6 +134,37 @@ impl Mapping {
         Some(unsafe { std::slice::from_raw_parts(address.as_ptr(), count) })
     }
 
+    /// Copies bytes to an offset, in the order in which it goes fastest. `None` where not all of them are mapped.
+    ///
+    /// Nobody may look at these bytes before they are told that they are there: the processes that share them see to that. Who looks
+    /// all the same sees some of the old and some of the new.
+    #[must_use]
+    #[inline]
+    pub fn copy_in(&self, offset: usize, bytes: &[u8]) -> Option<()> {
+        if offset.checked_add(bytes.len())? > self.length.get() {
+            return None;
+        }
+        // SAFETY: the offset lies within the mapping, or just behind it where there are no bytes.
+        let to = unsafe { self.address.add(offset) };
+        // SAFETY: all of them are mapped as long as `self` lives, and no reference to plain bytes of a mapping is ever made.
+        unsafe { std::ptr::copy_nonoverlapping(bytes.as_ptr(), to.as_ptr(), bytes.len()) };
+        Some(())
+    }
+
+    /// Copies bytes from an offset. `None` where not all of them are mapped. See [`Self::copy_in`].
+    #[must_use]
+    #[inline]
+    pub fn copy_out(&self, offset: usize, room: &mut [u8]) -> Option<()> {
+        if offset.checked_add(room.len())? > self.length.get() {
+            return None;
+        }
+        // SAFETY: the offset lies within the mapping, or just behind it where there are no bytes.
+        let from = unsafe { self.address.add(offset) };
+        // SAFETY: all of them are mapped as long as `self` lives, and no reference to plain bytes of a mapping is ever made.
+        unsafe { std::ptr::copy_nonoverlapping(from.as_ptr(), room.as_mut_ptr(), room.len()) };
+        Some(())
+    }
+
     /// The address of an object of `size` bytes at an offset, where all of it is mapped and it is aligned to its size.
     pub(crate) fn inside(&self, offset: usize, size: usize) -> Option<NonNull<u8>> {
         let end = offset.checked_add(size)?;

@@ -204,3 +204,25 @@ fn close_from_three() {
 
 #[cfg(not(target_os = "linux"))]
 fn close_from_three() {}
+
+/// Has the system run this process only where nobody else wants to run: `sched_setscheduler()` with `SCHED_IDLE`, and the lowest
+/// priority.
+///
+/// # Errors
+/// As the calls; `ENOSYS` where there is no such class.
+pub fn run_when_idle() -> Result<()> {
+    #[cfg(target_os = "linux")]
+    {
+        let parameters = libc::sched_param { sched_priority: 0 };
+        // SAFETY: the parameters live through the call.
+        check(unsafe { libc::sched_setscheduler(0, libc::SCHED_IDLE, &raw const parameters) })?;
+        // SAFETY: the call takes numbers.
+        check(unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, LOWEST_PRIORITY) }).map(drop)
+    }
+    #[cfg(not(target_os = "linux"))]
+    Err(crate::Errno::ENOSYS)
+}
+
+/// The lowest priority: setpriority(2).
+#[cfg(target_os = "linux")]
+const LOWEST_PRIORITY: libc::c_int = 19;

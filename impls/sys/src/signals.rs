@@ -86,6 +86,12 @@ extern "C" fn note(signal: libc::c_int, info: *mut libc::siginfo_t, _context: *m
     slot.noted.store(true, Ordering::Release);
 }
 
+/// How many signals handlers of this process have caught so far, noted or not.
+#[must_use]
+pub fn caught_count() -> usize {
+    CAUGHT_COUNT.load(Ordering::Acquire)
+}
+
 /// The signals that handlers of this process have noted so far, in the order in which the handlers were entered.
 ///
 /// # Errors
@@ -201,9 +207,15 @@ impl SignalDescriptor {
     /// As the call; `EIO` where it gave less than a signal, which it never does.
     pub fn read(&self, nonblocking: bool) -> Result<Arrival> {
         let mut bytes = [0; size_of::<libc::signalfd_siginfo>()];
-        let before = self.0.set_nonblocking(nonblocking)?;
-        let length = self.0.read(&mut bytes);
-        self.0.set_nonblocking(before)?;
+        // It is made without O_NONBLOCK, so that a read that waits needs no more than the read.
+        let length = if nonblocking {
+            let before = self.0.set_nonblocking(true)?;
+            let length = self.0.read(&mut bytes);
+            self.0.set_nonblocking(before)?;
+            length
+        } else {
+            self.0.read(&mut bytes)
+        };
         if length? != bytes.len() {
             return Err(Errno::EIO);
         }

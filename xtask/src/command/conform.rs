@@ -5,6 +5,7 @@ pub(super) mod progress;
 pub mod run;
 mod soak;
 
+use super::bench::brief::{self, Brief};
 use crate::{
     ExitCode, Failure, agent,
     corpus::Corpus,
@@ -17,6 +18,7 @@ use harness::IsolationChoice;
 use harness_core::{InstanceReport, Verdict, race::Release};
 use reports::{RunRecord, Summary, jsonl, junit, ktap, run::Line, terminal};
 use run::{Runner, Settings, Step};
+use spec::Mechanism;
 use std::{
     path::PathBuf,
     sync::{
@@ -71,6 +73,9 @@ pub struct Arguments {
     /// How lanes are kept apart
     #[arg(long, value_enum, default_value_t)]
     isolation: Isolation,
+    /// Leave out the brief table of what mechanisms cost
+    #[arg(long)]
+    no_cost: bool,
 }
 
 /// How a result is written.
@@ -121,12 +126,13 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let settings = arguments.settings(&sorted.paths)?;
     let interrupted = Arc::new(AtomicBool::new(false));
     let (runner, record) = arguments.record(&corpus, &selected, settings, &interrupted)?;
+    let costs = arguments.costs(&runner, &record, &selected);
     // The agents end before anything is printed: whoever reads the last line finds nothing of ours still running.
     drop(runner);
     // JSON Lines were written as they came; of those just the summary is left.
     let text = match arguments.format {
         Format::Jsonl => jsonl::summary(record.summary()),
-        format => render(&record, format, arguments.verbose)?,
+        format => before_last_line(&render(&record, format, arguments.verbose)?, &costs.text),
     };
     let is_whole = arguments.selection.is_everything() && record.complete;
     let outcome = match record.complete {
@@ -134,7 +140,21 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         false => portrait::Outcome::Unchanged,
     };
     output::print(&text)?;
-    Ok(exit_code(record.summary(), outcome, interrupted.load(Ordering::Relaxed)))
+    let code = exit_code(record.summary(), outcome, interrupted.load(Ordering::Relaxed));
+    if costs.too_slow.is_empty() || code != ExitCode::Success {
+        return Ok(code);
+    }
+    costs.too_slow.iter().for_each(|words| output::say(words));
+    Ok(ExitCode::Regressed)
+}
+
+/// A text with another put before its last line, which stays the last.
+fn before_last_line(text: &str, inserted: &str) -> String {
+    if inserted.is_empty() {
+        return text.to_owned();
+    }
+    let at = text.trim_end().rfind('\n').map_or(0, |at| at + 1);
+    format!("{}{inserted}\n{}", &text[..at], &text[at..])
 }
 
 fn exit_code(summary: Summary, portrait: portrait::Outcome, interrupted: bool) -> ExitCode {
@@ -174,6 +194,17 @@ impl Arguments {
         settings.paths = paths.iter().map(|path| format!(" {}", run::quoted(&path.display().to_string()))).collect();
         settings.repeat = self.repeat();
         Ok(settings)
+    }
+
+    /// What the selected mechanisms cost, briefly measured, where somebody looks at it.
+    fn costs(&self, runner: &Runner, record: &RunRecord, selected: &[Selected<'_>]) -> Brief {
+        if self.no_cost || self.format != Format::Terminal || !record.complete || self.soak().is_some() {
+            return Brief::default();
+        }
+        let mut mechanisms: Vec<Mechanism> = selected.iter().map(|selected| selected.name.mechanism).collect();
+        mechanisms.sort_unstable();
+        mechanisms.dedup();
+        brief::measure(runner.session(), &mechanisms, output::color())
     }
 
     /// Whether to run more than once.
@@ -319,10 +350,18 @@ impl Recorder {
 
 #[cfg(test)]
 mod tests {
-    use super::{exit_code, portrait::Outcome};
+    use super::{before_last_line, exit_code, portrait::Outcome};
     use crate::ExitCode;
     use reports::Summary;
     use rstest::rstest;
+
+    #[rstest]
+    #[case("one line\n", "table\n", "table\n\none line\n")]
+    #[case("warning\n\nlast\n", "table\n", "warning\n\ntable\n\nlast\n")]
+    #[case("last\n", "", "last\n")]
+    fn the_last_line_stays_the_last(#[case] text: &str, #[case] inserted: &str, #[case] expected: &str) {
+        assert_eq!(before_last_line(text, inserted), expected);
+    }
 
     #[rstest]
     #[case(Summary { held: 3, skipped: 1, ..Summary::default() }, Outcome::Unchanged, false, ExitCode::Success)]

@@ -150,6 +150,11 @@ impl Runner {
         Canceller(Arc::downgrade(&self.session))
     }
 
+    /// The session that everything runs in.
+    pub(in crate::command) fn session(&self) -> &Session {
+        &self.session
+    }
+
     /// Whether the run was asked to end.
     pub(super) fn is_cancelled(&self) -> bool {
         self.session.is_cancelled()

@@ -1,0 +1,218 @@
+//! `--twins` and `--peers`: our loops beside C loops that do the same, or our ring beside queues of others, in turns.
+
+use super::{Arguments, progress::Live};
+use crate::{ExitCode, Failure, output, workspace};
+use anyhow::Context as _;
+use harness::{
+    Session,
+    measure::{Effort, Order},
+};
+use harness_core::measure::{Cell, Placement, Shape, statistics::Random};
+use reports::performance::twins::{self, Rounds};
+use spec::Mechanism;
+use std::{
+    collections::BTreeMap,
+    ffi::OsString,
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+    sync::atomic::{AtomicBool, Ordering},
+};
+
+/// Rounds, where nothing else is said.
+const ROUNDS: u32 = 10;
+
+/// The status of a program that has no loop for a cell.
+const NO_LOOP: i32 = 3;
+
+/// A program that is measured beside ours.
+struct Beside {
+    /// Whose it is, as it stands in the report.
+    name: &'static str,
+    /// The program, and what it is started with.
+    command: Vec<OsString>,
+}
+
+/// Runs the comparison with C loops.
+pub(super) fn run(arguments: &Arguments, cells: &[Cell], interrupted: &AtomicBool) -> anyhow::Result<ExitCode> {
+    let program = compiled("twins", &[source("c/twins.c")], |_| {})?;
+    let is_compared = |cell: &&Cell| is_compared(cell) || !arguments.filters.is_empty();
+    let cells = cells.iter().filter(is_compared).copied().collect();
+    compare(arguments, cells, &[Beside { name: "C", command: vec![program.into()] }], interrupted)
+}
+
+/// Runs the comparison of the ring with queues of others: with rigtorp's where a person says where it is, and with iceoryx2's, which is built.
+pub(super) fn run_peers(arguments: &Arguments, cells: &[Cell], interrupted: &AtomicBool) -> anyhow::Result<ExitCode> {
+    let mut peers = Vec::new();
+    match &arguments.rigtorp {
+        Some(folder) => peers.push(Beside { name: "rigtorp", command: vec![rigtorp(folder)?.into()] }),
+        None => output::say("without rigtorp's queue: --rigtorp says which folder its SPSCQueue.h lies in"),
+    }
+    let iceoryx2 = iceoryx2()?;
+    peers.push(Beside { name: "iceoryx2, copied", command: vec![iceoryx2.clone().into()] });
+    let in_place = ["env".into(), "PLUMBLINE_IN_PLACE=1".into(), iceoryx2.into()];
+    peers.push(Beside { name: "iceoryx2, in place", command: in_place.to_vec() });
+    // Others only look, and never sleep: that says nothing on one processor.
+    let is_ring = |cell: &&Cell| {
+        let has_size =
+            matches!((cell.shape, cell.bytes), (Shape::OneWay, 64 | 4_096 | 65_536) | (Shape::RoundTrip, 64));
+        cell.mechanism == Mechanism::ShmRing && cell.placement == Placement::TwoAwake && has_size
+    };
+    let cells = cells.iter().filter(is_ring).copied().collect();
+    compare(arguments, cells, &peers, interrupted)
+}
+
+/// Measures ours and each of the others in every round, in an order that is another each time, and prints a table for each.
+fn compare(
+    arguments: &Arguments,
+    mut cells: Vec<Cell>,
+    others: &[Beside],
+    interrupted: &AtomicBool,
+) -> anyhow::Result<ExitCode> {
+    if cells.is_empty() {
+        return Err(Failure::error(ExitCode::NothingSelected, "nothing that is compared matches".to_owned()));
+    }
+    let session = super::session(arguments.agent()?)?;
+    let effort = if arguments.quick { Effort::QUICK } else { Effort::FULL };
+    let effort = Effort { floor_ns: 0, ..effort };
+    let rounds = arguments.rounds.unwrap_or(ROUNDS);
+    let mut random = Random::new(u64::from(std::process::id()));
+    let mut all: Vec<BTreeMap<Cell, Rounds>> = others.iter().map(|_| BTreeMap::new()).collect();
+    let mut live = Live::start(cells.len() * rounds as usize);
+    for round in 0..rounds {
+        random.shuffle(&mut cells);
+        let mut out = Vec::new();
+        for cell in &cells {
+            if interrupted.load(Ordering::Relaxed) {
+                break;
+            }
+            live.step(&cell.to_string());
+            // Who is first is by turns, so that nobody has the warmer processor.
+            let turn = (round as usize + usize::from(cell.parties)) % (others.len() + 1);
+            let mut ours = None;
+            let mut theirs: Vec<Option<f64>> = others.iter().map(|_| None).collect();
+            for place in (turn..=others.len()).chain(0..turn) {
+                match others.get(place) {
+                    Some(other) => theirs[place] = figure_of(&session, &other.command, cell, round, &effort)?,
+                    None => {
+                        let order = Order::new(*cell, round, effort);
+                        ours = session.measure(&order).ok().map(|sample| sample.cost_ns());
+                    }
+                }
+            }
+            for (figures, theirs) in all.iter_mut().zip(&theirs) {
+                if let (Some(ours), Some(theirs)) = (ours, theirs) {
+                    figures.entry(*cell).or_default().pairs.push((ours, *theirs));
+                }
+            }
+            if ours.is_none() || theirs.iter().all(Option::is_none) {
+                out.push(*cell);
+            }
+        }
+        cells.retain(|cell| !out.contains(cell));
+        live.set_steps(u64::from(rounds) * cells.len() as u64);
+    }
+    live.finish();
+    drop(session);
+    for (other, figures) in others.iter().zip(&all) {
+        output::print(&twins::render(other.name, figures, output::color()))?;
+    }
+    Ok(if interrupted.load(Ordering::Relaxed) { ExitCode::Interrupted } else { ExitCode::Success })
+}
+
+/// Where the two are compared unless something else is asked for: where figures are steady, and sizes that differ.
+fn is_compared(cell: &Cell) -> bool {
+    let has_size = match cell.shape {
+        Shape::OneWay => matches!(cell.bytes, 64 | 4_096 | 65_536),
+        Shape::OpenLoop(_) | Shape::TakeShared => false,
+        _ => cell.bytes != 1,
+    };
+    has_size && cell.placement == Placement::OneCore && cell.parties < 4
+        || cell.placement == Placement::TwoAwake && has_size
+}
+
+/// What another program says: nanoseconds; `None` where it has no loop for the cell, or the system does not allow it.
+fn figure_of(
+    session: &Session,
+    command: &[OsString],
+    cell: &Cell,
+    round: u32,
+    effort: &Effort,
+) -> anyhow::Result<Option<f64>> {
+    let mut words = command.to_vec();
+    words.extend([cell.to_string().into(), effort.sample_ns.to_string().into()]);
+    words.extend(session.processors_of(cell, round).iter().map(|processor| processor.to_string().into()));
+    let shown = words[0].to_string_lossy().into_owned();
+    match session.run_beside(&words) {
+        Ok(text) => {
+            let cost = text.trim().parse().with_context(|| format!("{shown} printed `{}` for {cell}", text.trim()))?;
+            Ok(Some(cost))
+        }
+        Err((Some(NO_LOOP), _)) => Ok(None),
+        Err((_, words)) => {
+            output::say(&format!("{shown} failed with {cell}: {words}"));
+            Ok(None)
+        }
+    }
+}
+
+/// A file of the benches that are not Rust.
+fn source(name: &str) -> PathBuf {
+    workspace::root().join("harness/benches").join(name)
+}
+
+fn folder() -> anyhow::Result<PathBuf> {
+    let folder = workspace::target().join("plumbline");
+    fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
+    Ok(folder)
+}
+
+/// Runs a compiler, whose words the caller adds to.
+fn run_compiler(name: &str, add: impl FnOnce(&mut Command)) -> anyhow::Result<()> {
+    let mut command = Command::new(name);
+    add(&mut command);
+    match command.status() {
+        Ok(status) if status.success() => Ok(()),
+        Ok(status) => Err(Failure::error(ExitCode::Failure, format!("{name} cannot compile it ({status})"))),
+        Err(error) => Err(Failure::usage(format!("there is no compiler `{name}`: {error}"))),
+    }
+}
+
+/// Compiles the C loops.
+fn compiled(name: &str, sources: &[PathBuf], add: impl FnOnce(&mut Command)) -> anyhow::Result<PathBuf> {
+    let program = folder()?.join(name);
+    run_compiler("cc", |command| {
+        command.args(["-O2", "-Wall", "-Wextra", "-o"]).arg(&program).args(sources);
+        add(command);
+    })?;
+    Ok(program)
+}
+
+/// Compiles rigtorp's queue, whose header lies in this folder, and the C loops that measure it.
+fn rigtorp(header: &Path) -> anyhow::Result<PathBuf> {
+    if !header.join("SPSCQueue.h").is_file() {
+        return Err(Failure::usage(format!("--rigtorp {}: there is no SPSCQueue.h in it", header.display())));
+    }
+    let object = folder()?.join("rigtorp.o");
+    run_compiler("c++", |command| {
+        command.args(["-std=c++20", "-O2", "-Wall", "-c", "-I"]).arg(header).arg(source("peers/rigtorp.cpp"));
+        command.arg("-o").arg(&object);
+    })?;
+    compiled("peer-rigtorp", &[source("c/twins.c"), object], |command| {
+        command.args(["-DPEER", "-Wno-unused-function", "-Wno-unused-variable", "-lstdc++"]);
+    })
+}
+
+/// Builds iceoryx2, outside of this workspace, and the C loops that measure it.
+fn iceoryx2() -> anyhow::Result<PathBuf> {
+    let target = folder()?.join("peers");
+    output::say("building iceoryx2 (the first time this takes a minute or two)");
+    run_compiler("cargo", |command| {
+        command.args(["build", "--release", "--quiet", "--locked", "--manifest-path"]);
+        command.arg(source("peers/iceoryx2/Cargo.toml")).arg("--target-dir").arg(&target);
+    })?;
+    let library = target.join("release/libpeer_iceoryx2.a");
+    compiled("peer-iceoryx2", &[source("c/twins.c"), library], |command| {
+        command.args(["-DPEER", "-Wno-unused-function", "-Wno-unused-variable", "-lpthread", "-ldl", "-lm"]);
+    })
+}
