@@ -260,6 +260,7 @@ pub static SABOTEURS: &[Saboteur] = &[
             Anomaly::Lost,
             Anomaly::Truncated,
             Anomaly::Duplicated,
+            Anomaly::Phantom,
         ],
         shown_by: ShownBy::Quiet,
         refuses: false,

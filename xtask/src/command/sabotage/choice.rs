@@ -121,7 +121,7 @@ mod tests {
     fn few_instances_are_ends_of_mechanisms_and_values() {
         let corpus = Corpus::own_scenario("ordering/stream-keeps-its-order").unwrap();
         let ids: Vec<String> = few(expand::names(&corpus.scenarios[0])).into_iter().map(|name| name.id).collect();
-        let expected = ["[pipe,size=7]", "[tcp6,size=3 * PIPE_BUF + 5]"];
+        let expected = ["[pipe,size=7]", "[tcp6,size=3*PIPE_BUF+5]"];
         assert_eq!(ids, expected.map(|end| format!("ordering/stream-keeps-its-order{end}")));
         let one = Corpus::own_scenario("ordering/end-of-stream").unwrap();
         assert_eq!(few(expand::names(&one.scenarios[0]).into_iter().take(1).collect()).len(), 1);
