@@ -3,10 +3,13 @@
 use super::figure::{bytes_per_second, rate, time};
 use harness_core::measure::{Cell, Placement, Row, Shape, floor::is_in_memory};
 use spec::{Ability, Mechanism};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Two figures that differ by less are as good as one another.
 const AS_GOOD_AS: f64 = 1.1;
+
+/// Of fewer mechanisms than this none is recommended: a sweep that was interrupted may not have come to better ones.
+const CHOICE: usize = 3;
 
 /// The paragraph; `None` where too little was measured to say anything.
 #[must_use]
@@ -26,13 +29,17 @@ pub fn paragraph(rows: &BTreeMap<Cell, Row>) -> Option<String> {
     (!sentences.is_empty()).then(|| sentences.join(" "))
 }
 
-/// The best of these cells, the others that are as good, and the best figure.
+/// The best of these cells, the others that are as good, and the best figure; none where there are fewer than `choice` mechanisms to choose from.
 fn best<'r>(
     rows: &'r BTreeMap<Cell, Row>,
     keep: &dyn Fn(&Cell) -> bool,
     worth: &dyn Fn(&Row) -> f64,
+    choice: usize,
 ) -> Option<(String, &'r Row)> {
     let mut kept: Vec<&Row> = rows.values().filter(|row| keep(&row.cell) && row.cost_ns > 0.0).collect();
+    if kept.iter().map(|row| row.cell.mechanism).collect::<BTreeSet<_>>().len() < choice {
+        return None;
+    }
     kept.sort_by(|left, right| worth(right).total_cmp(&worth(left)));
     let first = *kept.first()?;
     let mut names: Vec<String> = Vec::new();
@@ -74,7 +81,7 @@ fn wake_up(rows: &BTreeMap<Cell, Row>) -> Option<String> {
             && cell.placement == Placement::OneCore
             && matches!(ability, Ability::Counter | Ability::Wake | Ability::Signals)
     };
-    let (names, row) = best(rows, &keep, &fast)?;
+    let (names, row) = best(rows, &keep, &fast, CHOICE)?;
     Some(format!(
         "To wake another process and be woken, take {names}: {} there and back on one core.",
         time(row.cost_ns)
@@ -88,7 +95,7 @@ fn messages(rows: &BTreeMap<Cell, Row>) -> Option<String> {
             && cell.bytes == 64
             && matches!(cell.mechanism.ability(), Ability::Queue | Ability::Stream)
     };
-    let (names, row) = best(rows, &keep, &fast)?;
+    let (names, row) = best(rows, &keep, &fast, CHOICE)?;
     Some(format!("For a question and an answer of 64 bytes take {names} ({}).", time(row.cost_ns)))
 }
 
@@ -99,7 +106,7 @@ fn polled(rows: &BTreeMap<Cell, Row>) -> Option<String> {
             && cell.bytes == 64
             && is_in_memory(cell.mechanism)
     };
-    let (names, row) = best(rows, &keep, &fast)?;
+    let (names, row) = best(rows, &keep, &fast, CHOICE)?;
     Some(format!(
         "Where each process has a processor to spend on looking, {names} answers in {}, because nobody has to be woken.",
         time(row.cost_ns)
@@ -113,7 +120,7 @@ fn streams(rows: &BTreeMap<Cell, Row>) -> Option<String> {
             && cell.bytes == 64
             && !is_in_memory(cell.mechanism)
     };
-    let (names, row) = best(rows, &keep, &fast)?;
+    let (names, row) = best(rows, &keep, &fast, CHOICE)?;
     Some(format!("Many small messages one way go fastest through {names} ({} of 64 bytes).", rate(row.rate())))
 }
 
@@ -126,9 +133,9 @@ fn bulk(rows: &BTreeMap<Cell, Row>) -> Option<String> {
                 && is_in_memory(cell.mechanism) == memory
         }
     };
-    let (names, row) = best(rows, &keep(false), &Row::bytes_per_second)?;
+    let (names, row) = best(rows, &keep(false), &Row::bytes_per_second, CHOICE)?;
     let through_kernel = format!("Bulk goes fastest through {names} ({})", bytes_per_second(row.bytes_per_second()));
-    Some(match best(rows, &keep(true), &Row::bytes_per_second) {
+    Some(match best(rows, &keep(true), &Row::bytes_per_second, 1) {
         Some((names, row)) => format!(
             "{through_kernel}, and in memory that both map through {names} ({}).",
             bytes_per_second(row.bytes_per_second())
@@ -144,7 +151,7 @@ fn excludes(mechanism: Mechanism) -> bool {
 
 fn alone(rows: &BTreeMap<Cell, Row>) -> Option<String> {
     let keep = |cell: &Cell| cell.shape == Shape::Take && cell.parties == 1 && excludes(cell.mechanism);
-    let (names, row) = best(rows, &keep, &fast)?;
+    let (names, row) = best(rows, &keep, &fast, CHOICE)?;
     Some(format!("A lock that is mostly free costs least as {names} ({}).", time(row.cost_ns)))
 }
 
@@ -155,7 +162,7 @@ fn contended(rows: &BTreeMap<Cell, Row>) -> Option<String> {
             && cell.placement == Placement::TwoCores
             && excludes(cell.mechanism)
     };
-    let (names, row) = best(rows, &keep, &fast)?;
+    let (names, row) = best(rows, &keep, &fast, CHOICE)?;
     Some(format!("One that two processors want at once changes hands fastest as {names} ({}).", time(row.cost_ns)))
 }
 
@@ -201,11 +208,20 @@ fn tails(rows: &BTreeMap<Cell, Row>) -> Option<String> {
 mod tests {
     use super::paragraph;
     use crate::performance::samples;
+    use spec::Mechanism;
     use std::collections::BTreeMap;
 
     #[test]
     fn it_says_what_the_figures_say() {
         insta::assert_snapshot!(paragraph(&samples::record().rows()).unwrap());
+    }
+
+    #[test]
+    fn of_one_mechanism_it_recommends_none() {
+        let record = samples::record();
+        let rows = record.rows().into_iter().filter(|(cell, _)| cell.mechanism == Mechanism::Pipe).collect();
+        let said = paragraph(&rows).unwrap_or_default();
+        assert!(!said.contains("take pipe") && !said.contains("fastest through"), "{said}");
     }
 
     #[test]
