@@ -140,12 +140,8 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         false => portrait::Outcome::Unchanged,
     };
     output::print(&text)?;
-    let code = exit_code(record.summary(), outcome, interrupted.load(Ordering::Relaxed));
-    if costs.too_slow.is_empty() || code != ExitCode::Success {
-        return Ok(code);
-    }
     costs.too_slow.iter().for_each(|words| output::say(words));
-    Ok(ExitCode::Regressed)
+    Ok(exit_code(record.summary(), outcome, interrupted.load(Ordering::Relaxed)))
 }
 
 /// A text with another put before its last line, which stays the last.
