@@ -56,7 +56,7 @@ fn story(session: &Session, rounds: usize) -> Plan {
 fn run_many(session: &Session, plan: &Plan, times: u64) -> Duration {
     let jobs: Vec<Job> = (0..times).map(|_| Job { plan: plan.clone(), control: None }).collect();
     let start = Instant::now();
-    session.run(&jobs, &mut |_| {});
+    session.run(jobs, &mut |_| {});
     start.elapsed()
 }
 

@@ -143,7 +143,7 @@ fn by_c(program: &Path, race: &str, environment: Environment) -> Figures {
 
 fn by_plumbline(session: &Session, plan: &Plan, environment: Environment) -> Figures {
     let mut figures = None;
-    session.run(&[Job { plan: plan.clone(), control: None }], &mut |progress| {
+    session.run(vec![Job { plan: plan.clone(), control: None }], &mut |progress| {
         let Progress::Completed(completion) = progress else { return };
         let judgement = completion.judgement.as_ref().expect("it is not skipped");
         let race = judgement.race.as_ref().expect("it is a race");

@@ -116,6 +116,8 @@ pub struct Job {
 pub struct Completion {
     /// The job's index.
     pub index: usize,
+    /// The plan that was run.
+    pub plan: Plan,
     /// The judgement; absent where the agent refused.
     pub judgement: Option<Judgement>,
     /// Why it was skipped.
@@ -130,7 +132,7 @@ pub enum Progress {
     /// A job has begun.
     Started(usize),
     /// A job is done.
-    Completed(Completion),
+    Completed(Box<Completion>),
 }
 
 /// Lanes, ready to run jobs.
@@ -236,20 +238,21 @@ impl Session {
 
     /// Runs jobs, stories and single runs side by side first, then races one by one with all processors for themselves.
     /// Completions come in the order in which they happen; jobs not begun when the run was cancelled have none.
-    pub fn run(&self, jobs: &[Job], on_progress: &mut dyn FnMut(&Progress)) {
-        let (races, quiet): (Vec<usize>, Vec<usize>) = (0..jobs.len()).partition(|index| jobs[*index].plan.race);
-        self.run_phase(jobs, quiet, self.facts.lanes, on_progress);
-        self.run_phase(jobs, races, 1, on_progress);
+    pub fn run(&self, jobs: Vec<Job>, on_progress: &mut dyn FnMut(Progress)) {
+        let (races, quiet): (VecDeque<_>, VecDeque<_>) =
+            jobs.into_iter().enumerate().partition(|(_, job)| job.plan.race);
+        self.run_phase(quiet, self.facts.lanes, on_progress);
+        self.run_phase(races, 1, on_progress);
     }
 
-    fn run_phase(&self, jobs: &[Job], indices: Vec<usize>, lanes: usize, on_progress: &mut dyn FnMut(&Progress)) {
-        let lanes = lanes.clamp(1, indices.len().max(1));
-        let queue = Mutex::new(VecDeque::from(indices));
+    fn run_phase(&self, jobs: VecDeque<(usize, Job)>, lanes: usize, on_progress: &mut dyn FnMut(Progress)) {
+        let lanes = lanes.clamp(1, jobs.len().max(1));
+        let queue = Mutex::new(jobs);
         let (sender, receiver) = mpsc::channel();
         thread::scope(|scope| {
             for number in 0..lanes {
                 let (sender, queue) = (sender.clone(), &queue);
-                scope.spawn(move || self.work(number, lanes, jobs, queue, &sender));
+                scope.spawn(move || self.work(number, lanes, queue, &sender));
             }
             drop(sender);
             for progress in receiver {
@@ -259,7 +262,7 @@ impl Session {
                 {
                     self.cancel();
                 }
-                on_progress(&progress);
+                on_progress(progress);
             }
         });
     }
@@ -269,8 +272,7 @@ impl Session {
         &self,
         number: usize,
         lanes: usize,
-        jobs: &[Job],
-        queue: &Mutex<VecDeque<usize>>,
+        queue: &Mutex<VecDeque<(usize, Job)>>,
         sender: &mpsc::Sender<Progress>,
     ) {
         let processors = &self.grounds.processors;
@@ -282,17 +284,17 @@ impl Session {
         };
         let mut lane: Option<Lane> = None;
         while !self.cancelled.load(Ordering::Relaxed) {
-            let Some(index) = queue.lock().unwrap_or_else(PoisonError::into_inner).pop_front() else { break };
-            let race = jobs[index].plan.race;
+            let Some((index, job)) = queue.lock().unwrap_or_else(PoisonError::into_inner).pop_front() else { break };
+            let race = job.plan.race;
             let _ = lane::pin(0, if race { processors } else { own });
             let started = clock::now();
             if sender.send(Progress::Started(index)).is_err() {
                 break;
             }
-            let (judgement, skip) = self.do_job(number, &mut lane, &jobs[index], if race { processors } else { own });
+            let (judgement, skip) = self.do_job(number, &mut lane, &job, if race { processors } else { own });
             let duration_ns = clock::now().saturating_sub(started);
-            let completion = Completion { index, judgement, skip, duration_ns };
-            if sender.send(Progress::Completed(completion)).is_err() {
+            let completion = Completion { index, plan: job.plan, judgement, skip, duration_ns };
+            if sender.send(Progress::Completed(Box::new(completion))).is_err() {
                 break;
             }
         }

@@ -1,11 +1,19 @@
 //! Errors of the system, and the names that the protocol has for them.
 
 use nix::errno::Errno;
+use std::sync::OnceLock;
+
+/// Errors have smaller numbers than this everywhere.
+const NUMBERS: i32 = 256;
 
 /// The protocol's name of an error; `None` for one that no call of inter-process communication is known to give.
 #[must_use]
 pub fn name(errno: Errno) -> Option<spec::Errno> {
-    format!("{errno:?}").parse().ok()
+    // Between the calls of a race there is no time for texts: those of each number are looked up once.
+    static NAMES: OnceLock<Vec<Option<spec::Errno>>> = OnceLock::new();
+    let named = |number| format!("{:?}", Errno::from_raw(number)).parse().ok();
+    let names = NAMES.get_or_init(|| (0..NUMBERS).map(named).collect());
+    *names.get(usize::try_from(errno as i32).ok()?)?
 }
 
 #[cfg(test)]

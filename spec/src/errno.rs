@@ -1,7 +1,7 @@
 //! Errors by name: `EAGAIN`, `EPIPE`. Numbers differ between systems, names do not.
 
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 
 /// The names of POSIX.1-2024 `<errno.h>`, and those that Linux and the BSDs add and IPC calls return.
 pub const NAMES: &[&str] = &[
@@ -83,15 +83,14 @@ pub const NAMES: &[&str] = &[
 ];
 
 /// An error by its name. `EWOULDBLOCK` is `EAGAIN` here, and `EOPNOTSUPP` may stand for `ENOTSUP` where a system has both as one.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub struct Errno(String);
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Errno(&'static str);
 
 impl Errno {
     /// Its name.
     #[must_use]
-    pub fn name(&self) -> &str {
-        &self.0
+    pub fn name(&self) -> &'static str {
+        self.0
     }
 }
 
@@ -99,8 +98,8 @@ impl std::str::FromStr for Errno {
     type Err = String;
     fn from_str(text: &str) -> Result<Self, String> {
         let name = if text == "EWOULDBLOCK" { "EAGAIN" } else { text };
-        if NAMES.contains(&name) {
-            return Ok(Self(name.to_owned()));
+        if let Some(known) = NAMES.iter().find(|known| **known == name) {
+            return Ok(Self(known));
         }
         let near = NAMES.iter().min_by_key(|known| strsim::damerau_levenshtein(known, name));
         Err(match near {
@@ -112,22 +111,21 @@ impl std::str::FromStr for Errno {
     }
 }
 
-impl TryFrom<String> for Errno {
-    type Error = String;
-    fn try_from(text: String) -> Result<Self, String> {
-        text.parse()
+impl Serialize for Errno {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.0)
     }
 }
 
-impl From<Errno> for String {
-    fn from(errno: Errno) -> Self {
-        errno.0
+impl<'de> Deserialize<'de> for Errno {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(D::Error::custom)
     }
 }
 
 impl std::fmt::Display for Errno {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.write_str(&self.0)
+        formatter.write_str(self.0)
     }
 }
 

@@ -359,7 +359,7 @@ impl<'h> Resolver<'h> {
         let result = |result: &NamedResult<Amount>| {
             Ok(match result {
                 NamedResult::Number(amount) => NamedResult::Number(self.value(amount)?),
-                NamedResult::Failed(errno) => NamedResult::Failed(errno.clone()),
+                NamedResult::Failed(errno) => NamedResult::Failed(*errno),
                 NamedResult::Done(done) => NamedResult::Done(*done),
             })
         };

@@ -51,9 +51,9 @@ pub(crate) fn session(misbehaviour: &str) -> Result<Session, StartError> {
 pub(crate) fn run(session: &Session, plans: Vec<Plan>) -> Vec<Completion> {
     let jobs: Vec<Job> = plans.into_iter().map(|plan| Job { plan, control: None }).collect();
     let mut completions = Vec::new();
-    session.run(&jobs, &mut |progress| {
+    session.run(jobs, &mut |progress| {
         if let Progress::Completed(completion) = progress {
-            completions.push(completion.clone());
+            completions.push(*completion);
         }
     });
     completions

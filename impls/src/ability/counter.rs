@@ -25,6 +25,14 @@ pub trait Counter: Channel + DrivenCounter {
     /// As the mechanism's call.
     fn value(&mut self, number: u64) -> Result<u64>;
 
+    /// Gives the counter of this number a value at once. Returns whether there is a call for that.
+    ///
+    /// # Errors
+    /// As the mechanism's call.
+    fn set_value(&mut self, _number: u64, _value: u64) -> Result<bool> {
+        Ok(false)
+    }
+
     /// Changes several counters at once, or none.
     ///
     /// # Errors

@@ -21,6 +21,9 @@ const OUTCOME_BYTES_MAX: usize = 2 << 20;
 /// What is left free for the outcomes of the run that a process is in: bytes. One run is not expected to need more.
 const OUTCOME_BYTES_SPARE: usize = 512 << 10;
 
+/// How many outcomes of a step are looked through before all are searched.
+const RECENT: usize = 4;
+
 /// Cells of eight bytes of a record: when the call began, when it returned, what it gave.
 const RECORD: usize = 3;
 
@@ -84,7 +87,15 @@ impl Journals {
         for record in parts.records.iter().take(calls.saturating_mul(RECORD)).step_by(512) {
             record.store(0, Ordering::Relaxed);
         }
-        Ok(Writer { parts, stop: self.stop()?, first, begun: 0, returned: 0, known: HashMap::new(), last: Vec::new() })
+        Ok(Writer {
+            parts,
+            stop: self.stop()?,
+            first,
+            begun: 0,
+            returned: 0,
+            known: HashMap::new(),
+            recent: Vec::new(),
+        })
     }
 
     /// What a process has written so far.
@@ -119,8 +130,8 @@ pub(super) struct Writer<'j> {
     returned: u64,
     /// The places of outcomes that stand in the journal.
     known: HashMap<Outcome, u64>,
-    /// What each step gave the last time: mostly the same again.
-    last: Vec<Option<(Outcome, u64)>>,
+    /// The outcomes that each step gave last, with their places.
+    recent: Vec<Vec<(Outcome, u64)>>,
 }
 
 impl Writer<'_> {
@@ -159,21 +170,20 @@ impl Writer<'_> {
         Ok(())
     }
 
-    /// The place of an outcome among the distinct ones.
+    /// The place of an outcome among the distinct ones. Most steps give one of a few, again and again.
     fn place_of(&mut self, step: usize, outcome: Outcome) -> Result<u64, Problem> {
-        if let Some(Some((last, place))) = self.last.get(step)
-            && *last == outcome
-        {
+        if self.recent.len() <= step {
+            self.recent.resize_with(step + 1, Vec::new);
+        }
+        if let Some((_, place)) = self.recent[step].iter().find(|(recent, _)| *recent == outcome) {
             return Ok(*place);
         }
         let place = match self.known.get(&outcome) {
             Some(place) => *place,
             None => self.enter(&outcome)?,
         };
-        if self.last.len() <= step {
-            self.last.resize(step + 1, None);
-        }
-        self.last[step] = Some((outcome, place));
+        self.recent[step].truncate(RECENT - 1);
+        self.recent[step].insert(0, (outcome, place));
         Ok(place)
     }
 

@@ -110,6 +110,13 @@ impl Counter for HeldSet {
         Ok(u64::try_from(value(self.id()?, number)?).unwrap_or(0))
     }
 
+    fn set_value(&mut self, number: u64, value: u64) -> Result<bool> {
+        let number = i32::try_from(number).map_err(|_| Errno::EINVAL)?;
+        let value = i32::try_from(value).map_err(|_| Errno::ERANGE)?;
+        set_value(self.id()?, number, value)?;
+        Ok(true)
+    }
+
     fn change(&mut self, changes: &[Change], timeout: Option<Duration>) -> Result<()> {
         Ok(change(self.id()?, changes, timeout)?)
     }

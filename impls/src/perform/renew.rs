@@ -119,7 +119,20 @@ fn drain(mut take: impl FnMut() -> super::Result<bool>) -> super::Result<()> {
     }
 }
 
+/// Sets all values of a set, where there is a call for that.
+fn set_all(counter: &mut dyn Counter, values: &[u64]) -> super::Result<bool> {
+    for (number, value) in (0..).zip(values) {
+        if !counter.set_value(number, *value)? {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
 fn set_back(counter: &mut dyn Counter, Fresh { values: fresh, is_set, .. }: &Fresh) -> super::Result<()> {
+    if *is_set && set_all(counter, fresh)? {
+        return Ok(());
+    }
     let now = (0..).zip(fresh).map(|(number, _)| counter.value(number)).collect::<super::Result<Vec<u64>>>()?;
     if now == *fresh {
         return Ok(());

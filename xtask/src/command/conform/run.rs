@@ -210,15 +210,15 @@ impl Runner {
                     jobs.push(job);
                     places.push(place);
                 }
-                Err(skip) => on_step(Step::Done(Box::new(self.report(selected, &host, None, skipped(skip))))),
+                Err(skip) => on_step(Step::Done(Box::new(self.report(selected, &host, Found::skipped(skip))))),
             }
         }
-        self.session.run(&jobs, &mut |progress| match progress {
-            Progress::Started(index) => on_step(Step::Started(places[*index])),
+        self.session.run(jobs, &mut |progress| match progress {
+            Progress::Started(index) => on_step(Step::Started(places[index])),
             Progress::Completed(completion) => {
-                let index = completion.index;
-                let report = self.report(&selected[places[index]], &host, Some(&jobs[index].plan), completion.clone());
-                on_step(Step::Done(Box::new(report)));
+                let Completion { index, plan, judgement, skip, duration_ns } = *completion;
+                let found = Found { plan: Some(plan), judgement, skip, duration_ns };
+                on_step(Step::Done(Box::new(self.report(&selected[places[index]], &host, found))));
             }
         });
     }
@@ -244,16 +244,11 @@ impl Runner {
         Ok(Job { plan, control })
     }
 
-    fn report(
-        &self,
-        selected: &Selected<'_>,
-        host: &Host<'_>,
-        plan: Option<&Plan>,
-        completion: Completion,
-    ) -> InstanceReport {
+    fn report(&self, selected: &Selected<'_>, host: &Host<'_>, found: Found) -> InstanceReport {
         let scenario = selected.scenario;
         let name = &selected.name;
-        let verdict = completion.judgement.as_ref().map_or(Verdict::Skipped, |judgement| judgement.verdict);
+        let plan = found.plan.as_ref();
+        let verdict = found.judgement.as_ref().map_or(Verdict::Skipped, |judgement| judgement.verdict);
         let value = |amount: &spec::Amount| amount.value(&BTreeMap::new(), host.limits).unwrap_or(0);
         let parameters = name
             .parameters
@@ -274,10 +269,10 @@ impl Runner {
             steps: steps.unwrap_or_default(),
             path: scenario.source.path.clone(),
             verdict,
-            skip: completion.skip,
-            repeat: self.repeat(&name.id, completion.judgement.as_ref()),
-            judgement: completion.judgement,
-            duration_ns: completion.duration_ns,
+            skip: found.skip,
+            repeat: self.repeat(&name.id, found.judgement.as_ref()),
+            judgement: found.judgement,
+            duration_ns: found.duration_ns,
         }
     }
 
@@ -300,8 +295,18 @@ fn multiply(plan: &mut Plan, times: u32) {
     plan.within_ns = plan.within_ns.saturating_mul(u64::from(times));
 }
 
-fn skipped(skip: Skip) -> Completion {
-    Completion { index: 0, judgement: None, skip: Some(skip), duration_ns: 0 }
+/// What came of an instance; without a plan where it cannot run here.
+struct Found {
+    plan: Option<Plan>,
+    judgement: Option<Judgement>,
+    skip: Option<Skip>,
+    duration_ns: u64,
+}
+
+impl Found {
+    fn skipped(skip: Skip) -> Self {
+        Self { plan: None, judgement: None, skip: Some(skip), duration_ns: 0 }
+    }
 }
 
 /// A word as a shell takes it.
