@@ -11,7 +11,7 @@ const NUMBERS: i32 = 256;
 pub fn name(errno: Errno) -> Option<spec::Errno> {
     // Between the calls of a race there is no time for texts: those of each number are looked up once.
     static NAMES: OnceLock<Vec<Option<spec::Errno>>> = OnceLock::new();
-    let named = |number| format!("{:?}", Errno::from_raw(number)).parse().ok();
+    let named = |number| spec::Errno::known(&format!("{:?}", Errno::from_raw(number)));
     let names = NAMES.get_or_init(|| (0..NUMBERS).map(named).collect());
     *names.get(usize::try_from(errno as i32).ok()?)?
 }

@@ -292,11 +292,12 @@ pub fn lay_out(
         Operation::Read(read) => make_buffer(work, read.size.unwrap_or(READ_SIZE)),
         Operation::Load(operation::Load { size: Some(size), .. }) => make_buffer(work, *size),
         Operation::Receive(receive) => {
-            let largest = match held.and_then(|held| held.copies.get_mut(copy)) {
+            // What the largest message is may take a system call to know.
+            let largest = || match held.and_then(|held| held.copies.get_mut(copy)) {
                 Some(Object::Queue(queue)) => queue.message_size_max() as u64,
                 _ => READ_SIZE,
             };
-            make_buffer(work, receive.size.unwrap_or(largest))
+            make_buffer(work, receive.size.unwrap_or_else(largest))
         }
         _ => Ok(()),
     }

@@ -87,6 +87,13 @@ pub const NAMES: &[&str] = &[
 pub struct Errno(&'static str);
 
 impl Errno {
+    /// The error of this name, where it is known here.
+    #[must_use]
+    pub fn known(name: &str) -> Option<Self> {
+        let name = if name == "EWOULDBLOCK" { "EAGAIN" } else { name };
+        NAMES.iter().find(|known| **known == name).map(|known| Self(known))
+    }
+
     /// Its name.
     #[must_use]
     pub fn name(&self) -> &'static str {
@@ -97,13 +104,12 @@ impl Errno {
 impl std::str::FromStr for Errno {
     type Err = String;
     fn from_str(text: &str) -> Result<Self, String> {
-        let name = if text == "EWOULDBLOCK" { "EAGAIN" } else { text };
-        if let Some(known) = NAMES.iter().find(|known| **known == name) {
-            return Ok(Self(known));
+        if let Some(known) = Self::known(text) {
+            return Ok(known);
         }
-        let near = NAMES.iter().min_by_key(|known| strsim::damerau_levenshtein(known, name));
+        let near = NAMES.iter().min_by_key(|known| strsim::damerau_levenshtein(known, text));
         Err(match near {
-            Some(near) if strsim::damerau_levenshtein(near, name) <= 2 => {
+            Some(near) if strsim::damerau_levenshtein(near, text) <= 2 => {
                 format!("`{text}` is no error that is known here: did you mean `{near}`?")
             }
             _ => format!("`{text}` is no error that is known here: use a name from errno(3), as EAGAIN"),
