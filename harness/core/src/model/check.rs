@@ -218,9 +218,7 @@ impl<M: Model> Check<'_, M> {
     /// How many actions a pending thing does in all.
     fn length(&self, pending: Pending) -> usize {
         match pending {
-            Pending::Call(call) => match &self.actions[call] {
-                Known::All(actions) | Known::Some(actions) => actions.len(),
-            },
+            Pending::Call(call) => self.actions[call].actions().len(),
             Pending::Death(_) => 1,
         }
     }
@@ -327,7 +325,7 @@ impl<M: Model> Check<'_, M> {
         let [Pending::Call(_)] = self.pending.as_slice() else { return None };
         let mut possible = self.possible.iter();
         let (Some(only), None) = (possible.next(), possible.next()) else { return None };
-        let (Known::All(actions) | Known::Some(actions)) = &self.actions[call];
+        let actions = self.actions[call].actions();
         let done = *only.done.first().filter(|done| **done != FROZEN)?;
         let mut state: Option<M::State> = None;
         for action in &actions[usize::from(done)..] {
