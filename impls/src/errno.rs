@@ -9,11 +9,15 @@ const NUMBERS: i32 = 256;
 /// The protocol's name of an error; `None` for one that no call of inter-process communication is known to give.
 #[must_use]
 pub fn name(errno: Errno) -> Option<spec::Errno> {
-    // Between the calls of a race there is no time for texts: those of each number are looked up once.
+    *names().get(usize::try_from(errno as i32).ok()?)?
+}
+
+/// The names by number. Between the calls of a race there is no time for texts, so all are looked up at once; a root asks for them
+/// before it starts processes, which then have them.
+pub(crate) fn names() -> &'static [Option<spec::Errno>] {
     static NAMES: OnceLock<Vec<Option<spec::Errno>>> = OnceLock::new();
     let named = |number| spec::Errno::known(&format!("{:?}", Errno::from_raw(number)));
-    let names = NAMES.get_or_init(|| (0..NUMBERS).map(named).collect());
-    *names.get(usize::try_from(errno as i32).ok()?)?
+    NAMES.get_or_init(|| (0..NUMBERS).map(named).collect())
 }
 
 #[cfg(test)]

@@ -9,8 +9,8 @@ use nix::{
 };
 use std::{io, os::fd::OwnedFd, os::unix::net::UnixStream, path::Path};
 
-/// How many bytes are read at once.
-const CHUNK_BYTES: usize = 16 << 10;
+/// How many bytes are read at once: a page, as each page that a new process touches costs it a fault, and most lines are short.
+const CHUNK_BYTES: usize = 4 << 10;
 
 /// How many characters of a bad line a message shows.
 const SHOWN_MAX: usize = 120;

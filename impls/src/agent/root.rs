@@ -5,7 +5,7 @@ use super::{
     host,
     team::{NotOpened, Team},
 };
-use crate::{perform::Problem, saboteur::Saboteur};
+use crate::{errno, perform::Problem, saboteur::Saboteur};
 use harness_core::wire::{
     Close, Closed, Exited, FromAgent, Harvest, Harvested, Hello, Open, Opened, ProcessEnding, ToAgent,
 };
@@ -51,6 +51,7 @@ pub fn run(socket: &Path, saboteur: Option<&'static Saboteur>) -> Result<(), Str
     let control = Control::connect(socket)
         .map_err(|error| format!("cannot connect to the harness at {}: {error}", socket.display()))?;
     let signals = watch_signals().map_err(|errno| format!("cannot watch for signals: {errno}"))?;
+    let _ = errno::names();
     let mut root = Root { socket: socket.to_owned(), control, signals, team: None, saboteur };
     let over = root.serve();
     if let Some(mut team) = root.team.take() {

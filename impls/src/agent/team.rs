@@ -283,6 +283,8 @@ fn start(
     leave: &mut dyn FnMut(),
 ) -> impls_sys::Result<Pid> {
     let root = getpid();
+    // What each process would have to find out by itself is found out here.
+    let processors = processors(open);
     fork(|| {
         leave();
         // The root waits for its signals by a descriptor, and blocks them. Dispositions it has as they are to be.
@@ -297,7 +299,7 @@ fn start(
             socket,
             meetings: shared.meetings,
             journals: shared.journals,
-            processors: processors(open),
+            processors,
             numbers: shared.numbers,
             held,
             saboteur: shared.saboteur,

@@ -5,12 +5,12 @@ use crate::finding::Anomaly;
 use std::{
     collections::BTreeSet,
     fmt::Debug,
-    hash::{BuildHasherDefault, DefaultHasher, Hash},
+    hash::Hash,
     rc::Rc,
 };
 
 /// A set whose order depends on nothing but its members: the same history gets the same words.
-type Set<T> = std::collections::HashSet<T, BuildHasherDefault<DefaultHasher>>;
+type Set<T> = rustc_hash::FxHashSet<T>;
 
 /// How many possibilities are looked at for one mark of a history before the checker gives up and says so.
 const BUDGET: usize = 20_000;
