@@ -268,10 +268,12 @@ impl Story<'_> {
         let mut pause = Pause::new();
         let mut before: Option<Vec<Option<Look>>> = None;
         let mut quiet_since = 0;
-        let mut looks_again = false;
+        let (mut looks_again, mut somebody_ran) = (false, false);
         loop {
-            // Most calls return at once: the answer is waited for before the first look. The second look follows it at once.
-            let waits = self.pending.iter().any(Option::is_some) && !std::mem::take(&mut looks_again);
+            // Most calls return at once: the answer is waited for before the first look. The second look follows it at once. Who runs is
+            // given time to: looking without end would keep the processor from the one that is looked at.
+            let owed = somebody_ran || self.pending.iter().any(Option::is_some);
+            let waits = owed && !std::mem::take(&mut looks_again);
             let wait_ns = if waits { pause.next_ns() } else { 0 };
             let arrivals = self.team.arrivals(lane, wait_ns)?;
             let heard = !arrivals.is_empty();
@@ -319,7 +321,7 @@ impl Story<'_> {
                     return Err(Fault::agent(who, "closed its connection, or was reported ended, and not both"));
                 }
                 Round::Running if overdue => return Ok(Settled::Overdue(self.no_calls())),
-                Round::Running => before = None,
+                Round::Running => (before, somebody_ran) = (None, true),
             }
         }
     }
