@@ -10,13 +10,15 @@ mod descriptors;
 mod locks;
 pub(crate) mod processes;
 mod readiness;
+mod recall;
 mod renew;
 mod signals;
 pub mod words;
 
 pub use descriptors::Descriptors;
 pub use readiness::Watch;
-pub use renew::{Fresh, renew};
+pub use recall::{Given, Recall, perform_again};
+pub use renew::{Fresh, clear, renew};
 
 use crate::{
     ability::{Failure, Filter, Memory, Object, Opening, Patience, Queue, Result, Signals, Stream},
@@ -24,7 +26,7 @@ use crate::{
     mechanism::ProcessSignals,
 };
 use harness_core::{
-    stamp::{self, Decoder},
+    stamp,
     wire::{Outcome, Received},
 };
 use impls_sys::{descriptor, handles};
@@ -66,20 +68,26 @@ pub struct Held {
     /// How many messages this process has sent on it in this run.
     sent: u32,
     /// What it has received of it in this run.
-    decoder: Decoder,
+    incoming: data::Incoming,
 }
 
 impl Held {
     /// The copies of a channel, one a run.
     #[must_use]
     pub fn new(name: &str, mechanism: Mechanism, stamped: bool, copies: Vec<Object>) -> Self {
-        Self { name: name.to_owned(), mechanism, stamped, copies, sent: 0, decoder: Decoder::new() }
+        Self { name: name.to_owned(), mechanism, stamped, copies, sent: 0, incoming: data::Incoming::default() }
     }
 
     /// Whether it is memory.
     #[must_use]
     pub fn is_memory(&self) -> bool {
         matches!(self.copies.first(), Some(Object::Memory(_)))
+    }
+
+    /// Whether accesses to it have to be asked for anew each time that they are made.
+    #[must_use]
+    pub fn is_fickle(&self) -> bool {
+        self.copies.iter().any(|copy| matches!(copy, Object::Memory(memory) if memory.is_fickle()))
     }
 
     /// How many copies there are.
@@ -145,9 +153,7 @@ impl Held {
     /// Begins a run: messages are counted from 0 again.
     pub fn begin_run(&mut self) {
         self.sent = 0;
-        if self.stamped {
-            self.decoder = Decoder::new();
-        }
+        self.incoming.begin_run();
     }
 
     /// Sets `O_NONBLOCK` on all copies.
@@ -411,10 +417,14 @@ pub fn perform_known(
         // There was no call to be timed.
         work.instant();
     }
-    match result {
-        Ok(outcome) => Ok(outcome),
-        Err(Failure::Errno(errno)) => failed(errno),
-        Err(Failure::Senseless(why)) => Err(Problem(format!("cannot {}: {why}", operation.name()))),
+    result.or_else(|failure| outcome_of(failure, operation))
+}
+
+/// The outcome that a failure is; a problem where there was no call that could fail.
+fn outcome_of(failure: Failure, operation: &Operation<u64>) -> std::result::Result<Outcome, Problem> {
+    match failure {
+        Failure::Errno(errno) => failed(errno),
+        Failure::Senseless(why) => Err(Problem(format!("cannot {}: {why}", operation.name()))),
     }
 }
 
@@ -479,7 +489,7 @@ fn on_channel(
     performer: &mut Performer,
     work: &mut Work,
 ) -> Result<Outcome> {
-    let Held { name, mechanism, stamped, copies, sent, decoder } = held;
+    let Held { name, mechanism, stamped, copies, sent, incoming } = held;
     let Some(object) = copies.get_mut(copy) else {
         return Err(Failure::Senseless(format!("there is no copy {copy} of the channel")));
     };
@@ -490,7 +500,7 @@ fn on_channel(
             Ok(count(written))
         }
         (Operation::Read(read), Object::Stream(stream)) => {
-            self::read(read, stream.as_mut(), work, &mut data::Reader { stamped: *stamped, decoder })
+            self::read(read, stream.as_mut(), work, &mut data::Reader { stamped: *stamped, incoming })
         }
         (Operation::Fill(_), Object::Stream(stream)) => fill_stream(stream.as_mut(), performer.number, sent, work),
         (Operation::Fill(_), Object::Queue(queue)) => fill_queue(queue.as_mut(), performer.number, sent, work),
@@ -505,7 +515,7 @@ fn on_channel(
             Ok(count(length))
         }
         (Operation::Receive(receive), Object::Queue(queue)) => {
-            self::receive(receive, queue.as_mut(), work, &mut data::Reader { stamped: *stamped, decoder })
+            self::receive(receive, queue.as_mut(), work, &mut data::Reader { stamped: *stamped, incoming })
         }
         (Operation::Attributes(_), Object::Queue(queue)) => work.timed(|_, _| queue.attributes()).map(Outcome::Count),
         (operation, Object::Counter(counter)) if counters::is_counting(operation) => {

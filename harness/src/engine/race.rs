@@ -5,7 +5,7 @@ use super::{
     Ran,
     deadline::Deadline,
     placement::placement,
-    release::{Decided, Schedule, meetings, racing_meetings},
+    release::{Decided, Schedule, meeting_of, meetings, racing_meetings},
     renewal::{never_waiting, renewal},
     rest::{self, GRACE_SURPRISE_NS, Owes, Round},
     team::{Arrival, Opening, Team, out_of_turn},
@@ -397,18 +397,21 @@ impl Race<'_, '_> {
         Ok(whole)
     }
 
-    /// The events of calls, in the order of their times; of one instant, beginnings first.
+    /// The events of calls, in the order of their times; of one instant, beginnings first. But a meeting may begin at the instant at which
+    /// the call before it returned, and end at the one at which the call after it began: then it lies between them.
     fn events<'c>(&self, processes: impl Iterator<Item = &'c [Call]>) -> Vec<Event> {
-        let mut events: Vec<(u64, bool, Event)> = Vec::new();
+        let mut events: Vec<(u64, u8, Event)> = Vec::new();
         for (process, calls) in processes.enumerate() {
             for (step, call) in calls.iter().enumerate() {
                 let Call { began, ended, outcome } = *call;
                 let outcome = self.known.outcomes[outcome as usize].clone();
-                events.push((began, false, Event::Began { process, step, at: began }));
-                events.push((ended, true, Event::Returned { process, step, began, ended, outcome }));
+                let is_meeting = meeting_of(&self.plan.processes[process].steps[step].operation).is_some();
+                let [first, last] = if is_meeting && began < ended { [3, 0] } else { [1, 2] };
+                events.push((began, first, Event::Began { process, step, at: began }));
+                events.push((ended, last, Event::Returned { process, step, began, ended, outcome }));
             }
         }
-        events.sort_by_key(|(at, returned, _)| (*at, *returned));
+        events.sort_by_key(|(at, place, _)| (*at, *place));
         events.into_iter().map(|(_, _, event)| event).collect()
     }
 
