@@ -245,6 +245,7 @@ pub struct Work {
 
 impl Work {
     /// Makes a call and notes when.
+    #[inline]
     fn timed<T>(&mut self, call: impl FnOnce(&[u8], &mut [u8]) -> T) -> T {
         let Self { payload, buffer, began, ended, .. } = self;
         *began = clock::now();
@@ -408,6 +409,17 @@ pub fn perform_known(
     performer: &mut Performer,
     work: &mut Work,
 ) -> std::result::Result<Outcome, Problem> {
+    attempt(operation, is_own, held, copy, performer, work).or_else(|failure| outcome_of(failure, operation))
+}
+
+fn attempt(
+    operation: &Operation<u64>,
+    is_own: bool,
+    held: Option<&mut Held>,
+    copy: usize,
+    performer: &mut Performer,
+    work: &mut Work,
+) -> Result<Outcome> {
     work.began = 0;
     let result = match held {
         Some(held) if !is_own => on_channel(operation, held, copy, performer, work),
@@ -417,7 +429,7 @@ pub fn perform_known(
         // There was no call to be timed.
         work.instant();
     }
-    result.or_else(|failure| outcome_of(failure, operation))
+    result
 }
 
 /// The outcome that a failure is; a problem where there was no call that could fail.
@@ -494,26 +506,13 @@ fn on_channel(
         return Err(Failure::Senseless(format!("there is no copy {copy} of the channel")));
     };
     match (operation, object) {
-        (Operation::Write(write), Object::Stream(stream)) => {
-            let written = work.timed(|payload, _| stream.write(payload, write.nonblocking))?;
-            *sent += 1;
-            Ok(count(written))
-        }
+        (Operation::Write(write), Object::Stream(stream)) => self::write(write, stream.as_mut(), sent, work).map(count),
         (Operation::Read(read), Object::Stream(stream)) => {
             self::read(read, stream.as_mut(), work, &mut data::Reader { stamped: *stamped, incoming })
         }
         (Operation::Fill(_), Object::Stream(stream)) => fill_stream(stream.as_mut(), performer.number, sent, work),
         (Operation::Fill(_), Object::Queue(queue)) => fill_queue(queue.as_mut(), performer.number, sent, work),
-        (Operation::Send(send), Object::Queue(queue)) => {
-            let priority = send.priority.map(priority).transpose()?;
-            let patience = patience(send.nonblocking, send.timeout);
-            let length = work.timed(|payload, _| match send.r#type {
-                Some(kind) => queue.send_typed(payload, kind, patience),
-                None => queue.send(payload, priority, patience),
-            })?;
-            *sent += 1;
-            Ok(count(length))
-        }
+        (Operation::Send(send), Object::Queue(queue)) => self::send(send, queue.as_mut(), sent, work).map(count),
         (Operation::Receive(receive), Object::Queue(queue)) => {
             self::receive(receive, queue.as_mut(), work, &mut data::Reader { stamped: *stamped, incoming })
         }
@@ -638,6 +637,23 @@ fn on_any_channel(
         _ => Err(lacks()),
     }
     .map(|()| Outcome::Done)
+}
+
+fn write(write: &operation::Write<u64>, stream: &mut dyn Stream, sent: &mut u32, work: &mut Work) -> Result<usize> {
+    let written = work.timed(|payload, _| stream.write(payload, write.nonblocking))?;
+    *sent += 1;
+    Ok(written)
+}
+
+fn send(send: &operation::Send<u64>, queue: &mut dyn Queue, sent: &mut u32, work: &mut Work) -> Result<usize> {
+    let priority = send.priority.map(priority).transpose()?;
+    let patience = patience(send.nonblocking, send.timeout);
+    let length = work.timed(|payload, _| match send.r#type {
+        Some(kind) => queue.send_typed(payload, kind, patience),
+        None => queue.send(payload, priority, patience),
+    })?;
+    *sent += 1;
+    Ok(length)
 }
 
 fn read(

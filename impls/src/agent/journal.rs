@@ -196,8 +196,8 @@ impl Writer<'_> {
 
     /// The place of an outcome among the distinct ones. Most steps give one of a few, again and again.
     #[inline]
-    pub(super) fn place_of(&mut self, step: usize, outcome: Outcome) -> Result<u64, Problem> {
-        match (&outcome, self.done, self.recent.get(step)) {
+    pub(super) fn place_of(&mut self, step: usize, outcome: &Outcome) -> Result<u64, Problem> {
+        match (outcome, self.done, self.recent.get(step)) {
             (Outcome::Done, Some(place), _) => return Ok(place),
             (Outcome::Count(count), _, Some(recent)) => {
                 let is_it = |(recent, place): &(u64, u64)| (recent == count).then_some(*place);
@@ -206,7 +206,7 @@ impl Writer<'_> {
                 }
             }
             (_, _, Some(recent)) => {
-                if let Some((_, place)) = recent.others.iter().find(|(recent, _)| *recent == outcome) {
+                if let Some((_, place)) = recent.others.iter().find(|(recent, _)| recent == outcome) {
                     return Ok(*place);
                 }
             }
@@ -217,10 +217,10 @@ impl Writer<'_> {
 
     /// The same for an outcome that the step has not given of late.
     #[cold]
-    fn search(&mut self, step: usize, outcome: Outcome) -> Result<u64, Problem> {
-        let place = match self.known.get(&outcome) {
+    fn search(&mut self, step: usize, outcome: &Outcome) -> Result<u64, Problem> {
+        let place = match self.known.get(outcome) {
             Some(place) => *place,
-            None => self.enter(&outcome)?,
+            None => self.enter(outcome)?,
         };
         if self.recent.len() <= step {
             self.recent.resize_with(step + 1, Recent::default);
@@ -230,11 +230,11 @@ impl Writer<'_> {
             Outcome::Done => self.done = Some(place),
             Outcome::Count(count) => {
                 recent.counts.rotate_right(1);
-                recent.counts[0] = Some((count, place));
+                recent.counts[0] = Some((*count, place));
             }
             other => {
                 recent.others.truncate(RECENT - 1);
-                recent.others.insert(0, (other, place));
+                recent.others.insert(0, (other.clone(), place));
             }
         }
         Ok(place)
@@ -272,7 +272,7 @@ mod tests {
         for (step, outcome) in [Outcome::Done, Outcome::Count(5), Outcome::Done].into_iter().enumerate() {
             writer.begin(1);
             let began = 1_000 + 100 * step as u64;
-            let place = writer.place_of(step, outcome).unwrap();
+            let place = writer.place_of(step, &outcome).unwrap();
             writer.end(began, began + 7, place).unwrap();
         }
         writer.begin(1);
@@ -290,7 +290,7 @@ mod tests {
         let (mut writer, other) = (journals.writer(1, 1, 1).unwrap(), journals.writer(2, 1, 1).unwrap());
         for run in 0..CALLS_MAX {
             writer.begin(1);
-            let place = writer.place_of(0, Outcome::Done).unwrap();
+            let place = writer.place_of(0, &Outcome::Done).unwrap();
             writer.end(1, 2, place).unwrap();
             assert!(other.goes_on(u32::try_from(run).unwrap()));
             writer.end_run(u32::try_from(run).unwrap(), 1);
@@ -308,9 +308,9 @@ mod tests {
             number if number.is_multiple_of(2) => Outcome::Count(number),
             number => Outcome::Text(number.to_string()),
         };
-        let places: Vec<u64> = (0..9).map(|number| writer.place_of(0, outcome(number)).unwrap()).collect();
+        let places: Vec<u64> = (0..9).map(|number| writer.place_of(0, &outcome(number)).unwrap()).collect();
         for number in (0..90).chain((0..90).rev()) {
-            assert_eq!(writer.place_of(number as usize % 3, outcome(number)).unwrap(), places[number as usize % 9]);
+            assert_eq!(writer.place_of(number as usize % 3, &outcome(number)).unwrap(), places[number as usize % 9]);
         }
         assert_eq!(journals.read(9, "writer", 1).unwrap().outcomes, (0..9).map(outcome).collect::<Vec<_>>());
     }

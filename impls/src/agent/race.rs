@@ -427,7 +427,7 @@ impl Hands<'_> {
 
     fn note_meeting(&mut self, came: Option<u64>, left: u64) -> Result<(), Problem> {
         let Some(came) = came else { return Ok(()) };
-        let place = self.journal.place_of(0, Outcome::Done)?;
+        let place = self.journal.place_of(0, &Outcome::Done)?;
         self.journal.end(came, left, place)
     }
 
@@ -445,8 +445,11 @@ impl Hands<'_> {
         let (began, ended) = (work.began, work.ended);
         let place = match given {
             Given::Again(place) => place,
-            Given::Outcome(outcome) => {
-                let place = self.journal.place_of(index, outcome)?;
+            Given::Done => self.journal.place_of(index, &Outcome::Done)?,
+            Given::Count(count) => self.journal.place_of(index, &Outcome::Count(count))?,
+            Given::Failed(errno) => self.journal.place_of(index, &Outcome::Failed(errno))?,
+            Given::Other => {
+                let place = self.journal.place_of(index, recall.other())?;
                 recall.keep(work, place);
                 place
             }
@@ -481,7 +484,7 @@ impl Hands<'_> {
         self.ended = Some(ended);
         self.note_meeting(came, began)?;
         for (index, told) in steps.clone().zip(told) {
-            let place = self.journal.place_of(index, told.map_or(Outcome::Done, Outcome::Count))?;
+            let place = self.journal.place_of(index, &told.map_or(Outcome::Done, Outcome::Count))?;
             self.journal.end(began, ended, place)?;
         }
         Ok(())
