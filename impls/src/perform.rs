@@ -114,6 +114,12 @@ impl Held {
         self.sent
     }
 
+    /// How much this process has received of it in this run: bytes of a stream, or messages.
+    #[must_use]
+    pub fn received(&self) -> u64 {
+        self.incoming.amount()
+    }
+
     /// Counts on from this many messages sent, after an exec.
     pub fn go_on_counting(&mut self, sent: u32) {
         self.sent = sent;
@@ -711,7 +717,7 @@ fn receive(
         began.get_or_insert(work.began);
         match result {
             Ok(message) if message.ended => received.ended = true,
-            Ok(message) => received.pieces.push(reader.message(&work.buffer[..message.length], &message)),
+            Ok(message) => received.pieces.push(reader.message(&work.buffer[..message.length], &message, receive.peek)),
             Err(failure) => return finish(work, began, received, failure, receive.until),
         }
         if receive.until.is_none() || received.ended {

@@ -6,7 +6,7 @@ use super::{
     deadline::Deadline,
     placement::placement,
     release::{Decided, Schedule, meeting_of, meetings, racing_meetings},
-    renewal::{never_waiting, renewal},
+    renewal::{never_waiting, renewal, sent_at_most},
     rest::{self, GRACE_SURPRISE_NS, Owes, Round},
     team::{Arrival, Opening, Team, out_of_turn},
 };
@@ -227,6 +227,7 @@ impl Race<'_, '_> {
                 offsets: decided.offsets_of(index),
                 shared_journal: true,
                 nonblocking: nonblocking.iter().filter(holds).cloned().collect(),
+                sent: sent_at_most(self.plan, renew.as_deref().unwrap_or_default()),
                 renew,
             };
             member.connection.send(&ToAgent::Steps(steps), self.grounds.patience_ns())?;

@@ -303,14 +303,14 @@ mod tests {
     fn each_outcome_has_one_place_whatever_else_a_step_gave() {
         let journals = Journals::new().unwrap();
         let mut writer = journals.writer(1, 1, 1).unwrap();
-        let outcome = |number: u64| match number % 9 {
+        let outcome = |number: usize| match number % 9 {
             0 => Outcome::Done,
-            number if number.is_multiple_of(2) => Outcome::Count(number),
+            number if number.is_multiple_of(2) => Outcome::Count(number as u64),
             number => Outcome::Text(number.to_string()),
         };
         let places: Vec<u64> = (0..9).map(|number| writer.place_of(0, &outcome(number)).unwrap()).collect();
         for number in (0..90).chain((0..90).rev()) {
-            assert_eq!(writer.place_of(number as usize % 3, &outcome(number)).unwrap(), places[number as usize % 9]);
+            assert_eq!(writer.place_of(number % 3, &outcome(number)).unwrap(), places[number % 9]);
         }
         assert_eq!(journals.read(9, "writer", 1).unwrap().outcomes, (0..9).map(outcome).collect::<Vec<_>>());
     }

@@ -78,22 +78,23 @@ impl Channel<'_> {
     }
 
     /// To make a call on it.
-    fn to_call(&mut self) -> Option<&mut Held> {
+    fn for_calls(&mut self) -> Option<&mut Held> {
         match self {
             Self::Words(_) => None,
             Self::Other(held) => Some(held),
         }
     }
+}
 
-    fn renew(&mut self, fresh: &Fresh) -> Result<(), Problem> {
-        match self {
-            Self::Words(held) => {
-                perform::clear(held, fresh);
-                Ok(())
-            }
-            Self::Other(held) => perform::renew(held, fresh),
-        }
-    }
+/// A channel that this process makes as new.
+struct Renewed {
+    channel: usize,
+    fresh: Fresh,
+    /// How much is sent in a run at most. A copy from which this process has received as much is as new already; to ask the system whether
+    /// it is would cost more than the meeting, and makes every later write to a pipe wake up those who might poll.
+    sent: Option<u64>,
+    /// The copies in which something may be left.
+    left: Vec<usize>,
 }
 
 /// A meeting that is due before the next step.
@@ -121,6 +122,7 @@ struct Hands<'r> {
     performer: &'r mut Performer,
     journal: Writer<'r>,
     offsets: &'r [u32],
+    renewed: Vec<Renewed>,
     /// The largest number of copies of a channel.
     copies: usize,
     turn: Turn,
@@ -163,11 +165,13 @@ impl Process<'_> {
         let mut channels: Vec<&mut Held> = self.channels.values_mut().collect();
         let compiled = compile(steps, &place, &channels)?;
         let copies = channels.iter().map(|held| held.copies()).max().unwrap_or(1).max(1);
-        let mut fresh: Vec<(usize, Fresh)> = Vec::new();
-        for channel in renewed {
+        let renewed = renewed.into_iter().map(|channel| {
             let own = compiled.iter().filter(|step| step.channel == Some(channel)).map(|step| &step.operation);
-            fresh.push((channel, Fresh::of(channels[channel], own)));
-        }
+            let fresh = Fresh::of(channels[channel], own);
+            let sent = names.get(channel).and_then(|name| steps.sent.get(name)).copied();
+            Renewed { channel, fresh, sent, left: Vec::with_capacity(copies) }
+        });
+        let renewed = renewed.collect();
         let channels = hold(channels, &compiled)?;
         let mut racer = Racer {
             stages: stages(&compiled, &channels, copies)?,
@@ -180,6 +184,7 @@ impl Process<'_> {
                 performer: &mut self.performer,
                 journal: journals.writer(number, self.raced, calls)?,
                 offsets: &steps.offsets,
+                renewed,
                 copies,
                 turn: Turn::default(),
                 ended: None,
@@ -192,9 +197,7 @@ impl Process<'_> {
             let is_last = runs == steps.runs || !racer.hands.journal.goes_on(runs);
             if steps.renew.is_some() && (racer.hands.turn.copy == 0 || is_last) {
                 racer.hands.meetings[round].0.meet(Leave::AtOnce);
-                for (channel, fresh) in &fresh {
-                    racer.hands.channels[*channel].renew(fresh)?;
-                }
+                racer.hands.renew()?;
             }
         }
         drop(racer);
@@ -376,7 +379,7 @@ impl Racer<'_> {
 impl Hands<'_> {
     fn begin_run(&mut self) {
         for channel in &mut self.channels {
-            if let Some(held) = channel.to_call() {
+            if let Some(held) = channel.for_calls() {
                 held.begin_run();
             }
         }
@@ -384,6 +387,13 @@ impl Hands<'_> {
     }
 
     fn end_run(&mut self) {
+        for Renewed { channel, sent, left, .. } in &mut self.renewed {
+            if let Channel::Other(held) = &self.channels[*channel]
+                && sent.is_none_or(|sent| held.received() < sent)
+            {
+                left.push(self.turn.run as usize % held.copies().max(1));
+            }
+        }
         self.journal.end_run(self.turn.run, self.steps.len());
         let next = |turn: usize, of: usize| if turn + 1 < of { turn + 1 } else { 0 };
         self.turn = Turn {
@@ -391,6 +401,18 @@ impl Hands<'_> {
             copy: next(self.turn.copy, self.copies),
             offset: next(self.turn.offset, self.offsets.len()),
         };
+    }
+
+    /// Makes copies as new.
+    fn renew(&mut self) -> Result<(), Problem> {
+        for Renewed { channel, fresh, left, .. } in &mut self.renewed {
+            match &mut self.channels[*channel] {
+                Channel::Words(held) => perform::clear(held, fresh),
+                Channel::Other(held) => perform::renew(held, fresh, left)?,
+            }
+            left.clear();
+        }
+        Ok(())
     }
 
     /// Which copy of its channel a step is about.
@@ -434,12 +456,12 @@ impl Hands<'_> {
     fn make_call(&mut self, index: usize, gate: Option<Gate>) -> Result<(), Problem> {
         let copy = self.copy_of(&self.steps[index]);
         let Step { operation, channel, work, .. } = &self.steps[index];
-        let held = channel.and_then(|channel| self.channels[channel].to_call());
+        let held = channel.and_then(|channel| self.channels[channel].for_calls());
         perform::lay_out(operation, held, copy, self.performer, &mut self.works[*work])?;
         self.journal.begin(1);
         let came = self.pass(gate);
         let Step { operation, channel, is_own, work, .. } = &self.steps[index];
-        let held = channel.and_then(|channel| self.channels[channel].to_call());
+        let held = channel.and_then(|channel| self.channels[channel].for_calls());
         let (work, recall) = (&mut self.works[*work], &mut self.recalls[index]);
         let given = perform::perform_again(operation, *is_own, held, copy, self.performer, work, recall)?;
         let (began, ended) = (work.began, work.ended);
@@ -494,7 +516,7 @@ impl Hands<'_> {
     fn reach(&mut self, steps: &Range<usize>) -> Result<(), Problem> {
         for step in &self.steps[steps.clone()] {
             let copy = self.copy_of(step);
-            if let Some(held) = step.channel.and_then(|channel| self.channels[channel].to_call()) {
+            if let Some(held) = step.channel.and_then(|channel| self.channels[channel].for_calls()) {
                 held.reach(&step.operation, copy)?;
             }
         }

@@ -14,12 +14,20 @@ pub(super) struct Incoming {
     decoded: bool,
     /// What came first and was not decoded, since it was known already: see [`Reader::skip`].
     skipped: Vec<u8>,
+    /// Bytes of a stream, or messages.
+    amount: u64,
 }
 
 impl Incoming {
+    /// How much was received: bytes of a stream, or messages.
+    pub(super) fn amount(&self) -> u64 {
+        self.amount
+    }
+
     /// Begins a run: nothing was received.
     pub(super) fn begin_run(&mut self) {
         self.skipped.clear();
+        self.amount = 0;
         if self.decoded {
             self.decoder = Decoder::new();
             self.decoded = false;
@@ -46,6 +54,7 @@ pub(super) struct Reader<'h> {
 impl Reader<'_> {
     /// What one read of a stream brought. What is only peeked at is read again later.
     pub(super) fn stream(&mut self, bytes: &[u8], peek: bool) -> Piece {
+        self.incoming.amount += if peek { 0 } else { bytes.len() as u64 };
         let data = match (self.stamped, peek) {
             (true, true) => Data::Runs(self.incoming.decoder().clone().stream(bytes)),
             (true, false) => Data::Runs(self.incoming.decoder().stream(bytes)),
@@ -61,13 +70,20 @@ impl Reader<'_> {
 
     /// Takes in what a read brought without decoding it, where it [`is_at_beginning`](Self::is_at_beginning).
     pub(super) fn skip(&mut self, bytes: &[u8]) {
+        self.incoming.amount += bytes.len() as u64;
         if self.stamped {
             self.incoming.skipped.extend_from_slice(bytes);
         }
     }
 
-    /// A message.
-    pub(super) fn message(&mut self, bytes: &[u8], message: &Message) -> Piece {
+    /// Takes in a message without decoding it.
+    pub(super) fn skip_message(&mut self) {
+        self.incoming.amount += 1;
+    }
+
+    /// A message. One that is only peeked at is received again later.
+    pub(super) fn message(&mut self, bytes: &[u8], message: &Message, peek: bool) -> Piece {
+        self.incoming.amount += u64::from(!peek);
         let data = if self.stamped { Data::Runs(stamp::message(bytes)) } else { text(bytes) };
         Piece {
             length: bytes.len() as u64,
@@ -108,10 +124,14 @@ mod tests {
             decoding.stream(&message[..16], false);
             skipping.skip(&message[..16]);
             assert!(!skipping.is_at_beginning() && !decoding.is_at_beginning());
+            assert_eq!((one.amount(), other.amount()), (16, 16));
+            let mut decoding = Reader { stamped: true, incoming: &mut one };
+            let mut skipping = Reader { stamped: true, incoming: &mut other };
             if run < 2 {
                 let (peek, rest) = (&message[16..24], &message[16..]);
                 assert_eq!(skipping.stream(peek, true), decoding.stream(peek, true));
                 assert_eq!(skipping.stream(rest, false), decoding.stream(rest, false));
+                assert_eq!((one.amount(), other.amount()), (40, 40));
             }
         }
     }

@@ -198,10 +198,11 @@ fn receive(
     let bytes = &work.buffer[..message.length];
     if message.length <= LENGTH_MAX && !message.ended {
         if let Some(place) = recall.find(&message, bytes) {
+            reader.skip_message();
             return Some(Ok(Given::Again(place)));
         }
         recall.latest = Some(message);
     }
-    let pieces = if message.ended { Vec::new() } else { vec![reader.message(bytes, &message)] };
+    let pieces = if message.ended { Vec::new() } else { vec![reader.message(bytes, &message, false)] };
     Some(Ok(recall.received(pieces, message.ended)))
 }

@@ -71,18 +71,18 @@ pub fn clear(held: &Held, fresh: &Fresh) {
     }
 }
 
-/// Makes all copies of a channel as new. No process may be in a call on one of them.
+/// Makes those copies of a channel as new that something may be left in. No process may be in a call on one of them.
 ///
 /// # Errors
 /// Where a copy cannot be made as new.
-pub fn renew(held: &mut Held, fresh: &Fresh) -> Result<(), Problem> {
+pub fn renew(held: &mut Held, fresh: &Fresh, copies: &[usize]) -> Result<(), Problem> {
     if held.is_memory() {
         clear(held, fresh);
         return Ok(());
     }
-    let dirty = dirty(held);
     let mut buffer = Vec::new();
-    for (copy, _) in held.copies.iter_mut().zip(dirty).filter(|(_, dirty)| *dirty) {
+    for place in dirty(held, copies) {
+        let Some(copy) = held.copies.get_mut(place) else { continue };
         let renewed = match copy {
             Object::Stream(stream) => {
                 buffer.resize(BUFFER_BYTES, 0);
@@ -100,20 +100,25 @@ pub fn renew(held: &mut Held, fresh: &Fresh) -> Result<(), Problem> {
     Ok(())
 }
 
-/// Which copies may have something left in them.
-fn dirty(held: &Held) -> Vec<bool> {
-    let reading: Option<Vec<i32>> = held
-        .copies
+/// Which of these copies have something left in them, where the system tells of all at once.
+fn dirty(held: &Held, copies: &[usize]) -> Vec<usize> {
+    if copies.is_empty() {
+        return Vec::new();
+    }
+    let reading: Option<Vec<i32>> = copies
         .iter()
-        .map(|copy| match copy {
+        .map(|copy| match held.copies.get(*copy)? {
             Object::Stream(stream) => stream.descriptor(Some(End::Read)),
             Object::Queue(queue) => queue.descriptor(Some(End::Read)),
             _ => None,
         })
         .collect();
-    reading
-        .and_then(|descriptors| readiness::readable(&descriptors).ok())
-        .unwrap_or_else(|| vec![true; held.copies.len()])
+    match reading.and_then(|descriptors| readiness::readable(&descriptors).ok()) {
+        Some(readable) => {
+            copies.iter().zip(readable).filter(|(_, readable)| *readable).map(|(copy, _)| *copy).collect()
+        }
+        None => copies.to_vec(),
+    }
 }
 
 /// Takes out until nothing is left.

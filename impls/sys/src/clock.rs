@@ -15,9 +15,9 @@ pub fn monotonic() -> u64 {
     }
     // SAFETY: the call has succeeded, and so has written it.
     let time = unsafe { time.assume_init() };
-    let [seconds, nanoseconds] = [i64::from(time.tv_sec), i64::from(time.tv_nsec)].map(i64::cast_unsigned);
     // Time since the machine was started: neither is negative.
-    seconds.wrapping_mul(1_000_000_000).wrapping_add(nanoseconds)
+    let seconds = u64::try_from(time.tv_sec).unwrap_or(0);
+    seconds.wrapping_mul(1_000_000_000).wrapping_add(u64::try_from(time.tv_nsec).unwrap_or(0))
 }
 
 #[cfg(test)]
