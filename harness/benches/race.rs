@@ -1,10 +1,11 @@
 //! Races side by side with hand-written loops of the same races: iterations a second, and in how many of them the calls overlapped.
 //!
-//! `cargo bench -p harness --bench race` (a C compiler and two processors are needed). The reference agent has to be built:
-//! `cargo build --release -p impls`. Both do the same steps, use 64 objects again and again, and are run in turns; of each the fastest
-//! round counts, since what else goes on at the machine only slows. C looks at the clock before and after the calls that race, and writes
-//! that down in a place that it uses again; Plumbline does so around every call, meetings included, and keeps all of it, since it has to
-//! judge it. `loop` is the time in which processes race; `whole` is everything else as well: processes, channels, journals, judgement.
+//! `cargo bench -p harness --bench race` (a C compiler and two processors are needed), with `-- NAME…` for some of the races alone.
+//! The reference agent has to be built: `cargo build --release -p impls`. Both do the same steps, use 64 objects again and again, and
+//! are run in turns; of each the fastest round counts, since what else goes on at the machine only slows. C looks at the clock before
+//! and after the calls that race, and writes that down in a place that it uses again; Plumbline does so around every call, also one
+//! that nothing races with, and keeps all of it, since it has to judge it. `loop` is the time in which processes race; `whole` is
+//! everything else as well: processes, channels, journals, judgement.
 
 use harness::{Config, Job, Progress, Session};
 use harness_core::{
@@ -96,6 +97,7 @@ struct Figures {
 #[expect(clippy::print_stdout, reason = "a bench prints what it measured")]
 fn main() {
     let program = compiled();
+    let asked: Vec<String> = std::env::args().skip(1).filter(|argument| !argument.starts_with("--")).collect();
     println!("{RUNS} iterations a round, the fastest of {ROUNDS} rounds; rates in thousands a second");
     println!(
         "{:<13} {:<8} {:>8} {:>8} {:>6} {:>9} {:>10} {:>10}",
@@ -103,7 +105,9 @@ fn main() {
     );
     for environment in [Environment::Spin, Environment::Instant] {
         let session = session(environment);
-        for (name, text) in RACES {
+        for (name, text) in
+            RACES.into_iter().filter(|(name, _)| asked.is_empty() || asked.iter().any(|one| one == name))
+        {
             let plan = plan(&session, text);
             let (mut c, mut own) = (Vec::new(), Vec::new());
             for _ in 0..ROUNDS {

@@ -1,15 +1,11 @@
 //! The clock of all histories.
 
-use nix::time::{ClockId, clock_gettime};
 use std::hint;
 
-/// Nanoseconds of `CLOCK_MONOTONIC`.
+/// Nanoseconds of `CLOCK_MONOTONIC`. Where there is no such clock all times are 0, and the harness says so.
+#[inline]
 pub(crate) fn now() -> u64 {
-    // The clock is there on every system that POSIX knows of; where it is not, all times are 0 and the harness says so.
-    clock_gettime(ClockId::CLOCK_MONOTONIC).map_or(0, |time| {
-        let seconds = u64::try_from(time.tv_sec()).unwrap_or(0);
-        seconds * 1_000_000_000 + u64::try_from(time.tv_nsec()).unwrap_or(0)
-    })
+    impls_sys::clock::monotonic()
 }
 
 /// What is further away is slept for, the rest is spent looking: a sleeper comes late.
@@ -36,7 +32,7 @@ fn rest(time_ns: u64) {
     {
         use nix::{
             sys::time::TimeSpec,
-            time::{ClockNanosleepFlags, clock_nanosleep},
+            time::{ClockId, ClockNanosleepFlags, clock_nanosleep},
         };
         let time = TimeSpec::from_duration(std::time::Duration::from_nanos(time_ns));
         let _ = clock_nanosleep(ClockId::CLOCK_MONOTONIC, ClockNanosleepFlags::empty(), &time);

@@ -10,13 +10,15 @@ mod descriptors;
 mod locks;
 pub(crate) mod processes;
 mod readiness;
+mod recall;
 mod renew;
 mod signals;
 pub mod words;
 
 pub use descriptors::Descriptors;
 pub use readiness::Watch;
-pub use renew::{Fresh, renew};
+pub use recall::{Given, Recall, perform_again};
+pub use renew::{Fresh, clear, renew};
 
 use crate::{
     ability::{Failure, Filter, Memory, Object, Opening, Patience, Queue, Result, Signals, Stream},
@@ -24,7 +26,7 @@ use crate::{
     mechanism::ProcessSignals,
 };
 use harness_core::{
-    stamp::{self, Decoder},
+    stamp,
     wire::{Outcome, Received},
 };
 use impls_sys::{descriptor, handles};
@@ -66,20 +68,26 @@ pub struct Held {
     /// How many messages this process has sent on it in this run.
     sent: u32,
     /// What it has received of it in this run.
-    decoder: Decoder,
+    incoming: data::Incoming,
 }
 
 impl Held {
     /// The copies of a channel, one a run.
     #[must_use]
     pub fn new(name: &str, mechanism: Mechanism, stamped: bool, copies: Vec<Object>) -> Self {
-        Self { name: name.to_owned(), mechanism, stamped, copies, sent: 0, decoder: Decoder::new() }
+        Self { name: name.to_owned(), mechanism, stamped, copies, sent: 0, incoming: data::Incoming::default() }
     }
 
     /// Whether it is memory.
     #[must_use]
     pub fn is_memory(&self) -> bool {
         matches!(self.copies.first(), Some(Object::Memory(_)))
+    }
+
+    /// Whether accesses to it have to be asked for anew each time that they are made.
+    #[must_use]
+    pub fn is_fickle(&self) -> bool {
+        self.copies.iter().any(|copy| matches!(copy, Object::Memory(memory) if memory.is_fickle()))
     }
 
     /// How many copies there are.
@@ -104,6 +112,12 @@ impl Held {
     #[must_use]
     pub fn sent(&self) -> u32 {
         self.sent
+    }
+
+    /// How much this process has received of it in this run: bytes of a stream, or messages.
+    #[must_use]
+    pub fn received(&self) -> u64 {
+        self.incoming.amount()
     }
 
     /// Counts on from this many messages sent, after an exec.
@@ -145,9 +159,7 @@ impl Held {
     /// Begins a run: messages are counted from 0 again.
     pub fn begin_run(&mut self) {
         self.sent = 0;
-        if self.stamped {
-            self.decoder = Decoder::new();
-        }
+        self.incoming.begin_run();
     }
 
     /// Sets `O_NONBLOCK` on all copies.
@@ -239,6 +251,7 @@ pub struct Work {
 
 impl Work {
     /// Makes a call and notes when.
+    #[inline]
     fn timed<T>(&mut self, call: impl FnOnce(&[u8], &mut [u8]) -> T) -> T {
         let Self { payload, buffer, began, ended, .. } = self;
         *began = clock::now();
@@ -402,6 +415,17 @@ pub fn perform_known(
     performer: &mut Performer,
     work: &mut Work,
 ) -> std::result::Result<Outcome, Problem> {
+    attempt(operation, is_own, held, copy, performer, work).or_else(|failure| outcome_of(failure, operation))
+}
+
+fn attempt(
+    operation: &Operation<u64>,
+    is_own: bool,
+    held: Option<&mut Held>,
+    copy: usize,
+    performer: &mut Performer,
+    work: &mut Work,
+) -> Result<Outcome> {
     work.began = 0;
     let result = match held {
         Some(held) if !is_own => on_channel(operation, held, copy, performer, work),
@@ -411,10 +435,14 @@ pub fn perform_known(
         // There was no call to be timed.
         work.instant();
     }
-    match result {
-        Ok(outcome) => Ok(outcome),
-        Err(Failure::Errno(errno)) => failed(errno),
-        Err(Failure::Senseless(why)) => Err(Problem(format!("cannot {}: {why}", operation.name()))),
+    result
+}
+
+/// The outcome that a failure is; a problem where there was no call that could fail.
+fn outcome_of(failure: Failure, operation: &Operation<u64>) -> std::result::Result<Outcome, Problem> {
+    match failure {
+        Failure::Errno(errno) => failed(errno),
+        Failure::Senseless(why) => Err(Problem(format!("cannot {}: {why}", operation.name()))),
     }
 }
 
@@ -479,33 +507,20 @@ fn on_channel(
     performer: &mut Performer,
     work: &mut Work,
 ) -> Result<Outcome> {
-    let Held { name, mechanism, stamped, copies, sent, decoder } = held;
+    let Held { name, mechanism, stamped, copies, sent, incoming } = held;
     let Some(object) = copies.get_mut(copy) else {
         return Err(Failure::Senseless(format!("there is no copy {copy} of the channel")));
     };
     match (operation, object) {
-        (Operation::Write(write), Object::Stream(stream)) => {
-            let written = work.timed(|payload, _| stream.write(payload, write.nonblocking))?;
-            *sent += 1;
-            Ok(count(written))
-        }
+        (Operation::Write(write), Object::Stream(stream)) => self::write(write, stream.as_mut(), sent, work).map(count),
         (Operation::Read(read), Object::Stream(stream)) => {
-            self::read(read, stream.as_mut(), work, &mut data::Reader { stamped: *stamped, decoder })
+            self::read(read, stream.as_mut(), work, &mut data::Reader { stamped: *stamped, incoming })
         }
         (Operation::Fill(_), Object::Stream(stream)) => fill_stream(stream.as_mut(), performer.number, sent, work),
         (Operation::Fill(_), Object::Queue(queue)) => fill_queue(queue.as_mut(), performer.number, sent, work),
-        (Operation::Send(send), Object::Queue(queue)) => {
-            let priority = send.priority.map(priority).transpose()?;
-            let patience = patience(send.nonblocking, send.timeout);
-            let length = work.timed(|payload, _| match send.r#type {
-                Some(kind) => queue.send_typed(payload, kind, patience),
-                None => queue.send(payload, priority, patience),
-            })?;
-            *sent += 1;
-            Ok(count(length))
-        }
+        (Operation::Send(send), Object::Queue(queue)) => self::send(send, queue.as_mut(), sent, work).map(count),
         (Operation::Receive(receive), Object::Queue(queue)) => {
-            self::receive(receive, queue.as_mut(), work, &mut data::Reader { stamped: *stamped, decoder })
+            self::receive(receive, queue.as_mut(), work, &mut data::Reader { stamped: *stamped, incoming })
         }
         (Operation::Attributes(_), Object::Queue(queue)) => work.timed(|_, _| queue.attributes()).map(Outcome::Count),
         (operation, Object::Counter(counter)) if counters::is_counting(operation) => {
@@ -630,6 +645,23 @@ fn on_any_channel(
     .map(|()| Outcome::Done)
 }
 
+fn write(write: &operation::Write<u64>, stream: &mut dyn Stream, sent: &mut u32, work: &mut Work) -> Result<usize> {
+    let written = work.timed(|payload, _| stream.write(payload, write.nonblocking))?;
+    *sent += 1;
+    Ok(written)
+}
+
+fn send(send: &operation::Send<u64>, queue: &mut dyn Queue, sent: &mut u32, work: &mut Work) -> Result<usize> {
+    let priority = send.priority.map(priority).transpose()?;
+    let patience = patience(send.nonblocking, send.timeout);
+    let length = work.timed(|payload, _| match send.r#type {
+        Some(kind) => queue.send_typed(payload, kind, patience),
+        None => queue.send(payload, priority, patience),
+    })?;
+    *sent += 1;
+    Ok(length)
+}
+
 fn read(
     read: &operation::Read<u64>,
     stream: &mut dyn Stream,
@@ -685,7 +717,7 @@ fn receive(
         began.get_or_insert(work.began);
         match result {
             Ok(message) if message.ended => received.ended = true,
-            Ok(message) => received.pieces.push(reader.message(&work.buffer[..message.length], &message)),
+            Ok(message) => received.pieces.push(reader.message(&work.buffer[..message.length], &message, receive.peek)),
             Err(failure) => return finish(work, began, received, failure, receive.until),
         }
         if receive.until.is_none() || received.ended {

@@ -32,17 +32,17 @@ struct place { /* written by one process, read by the other */
     char pad[104];
 };
 struct record { uint64_t began, ended; long result; };
-struct cell { _Atomic uint64_t x; char pad1[120]; _Atomic uint64_t y; char pad2[120]; };
+struct cell { _Atomic uint64_t x; char pad[120]; _Atomic uint64_t y; }; /* at the beginning of an object of shared memory */
 struct shared {
     struct place places[2];
     struct record records[2][OBJECTS];
-    struct cell cells[OBJECTS];
     uint64_t overlapped, outcomes[4], ns;
 };
 
 static struct shared *shared;
 static int pipes[OBJECTS][2], semaphores[OBJECTS];
 static mqd_t queues[OBJECTS];
+static struct cell *cells[OBJECTS];
 static int me, at_instant;
 
 static void fail(const char *what) { perror(what); exit(1); }
@@ -120,7 +120,7 @@ static void nonblocking_race(int i, struct record *r) {
 }
 
 static void store_buffer_race(int i, struct record *r) {
-    struct cell *cell = &shared->cells[i];
+    struct cell *cell = cells[i];
     _Atomic uint64_t *mine = me ? &cell->y : &cell->x, *other = me ? &cell->x : &cell->y;
     meet(at_instant);
     r->began = now();
@@ -145,8 +145,8 @@ static void drain(int i) {
 }
 
 static void clear(int i) {
-    atomic_store_explicit(&shared->cells[i].x, 0, memory_order_relaxed);
-    atomic_store_explicit(&shared->cells[i].y, 0, memory_order_relaxed);
+    atomic_store_explicit(&cells[i]->x, 0, memory_order_relaxed);
+    atomic_store_explicit(&cells[i]->y, 0, memory_order_relaxed);
 }
 
 static const struct race {
@@ -177,6 +177,17 @@ static void open_objects(const char *name) {
             semaphores[i] = semget(IPC_PRIVATE, 1, 0600);
             if (semaphores[i] < 0) fail("semget");
             refill(i);
+        }
+        if (strcmp(name, "store_buffer") == 0) {
+            char path[64];
+            snprintf(path, sizeof path, "/plumbline-bench-%d-%d", getpid(), i);
+            int object = shm_open(path, O_RDWR | O_CREAT | O_EXCL, 0600);
+            if (object < 0) fail("shm_open");
+            shm_unlink(path);
+            if (ftruncate(object, sizeof *cells[i]) < 0) fail("ftruncate");
+            cells[i] = mmap(NULL, sizeof *cells[i], PROT_READ | PROT_WRITE, MAP_SHARED, object, 0);
+            if (cells[i] == MAP_FAILED) fail("mmap");
+            close(object);
         }
     }
 }

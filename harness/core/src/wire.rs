@@ -349,6 +349,10 @@ pub struct Steps {
     /// copies can be used again: channels that it empties or sets back. Absent where there are not more runs than copies.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub renew: Option<Vec<String>>,
+    /// How much one run sends at most on channels that are made new: bytes of a stream, messages of a queue. A copy from which this
+    /// process has received as much in a run is as new.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub sent: BTreeMap<String, u64>,
 }
 
 /// Send the shared journals of a run.

@@ -171,6 +171,7 @@ impl<'p> Race<'p> {
                 shared_journal: false,
                 nonblocking: Vec::new(),
                 renew: None,
+                sent: BTreeMap::new(),
             };
             member.connection.send(&ToAgent::Steps(steps), grounds.patience_ns())?;
         }

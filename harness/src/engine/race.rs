@@ -5,8 +5,8 @@ use super::{
     Ran,
     deadline::Deadline,
     placement::placement,
-    release::{Decided, Schedule, meetings, racing_meetings},
-    renewal::{never_waiting, renewal},
+    release::{Decided, Schedule, meeting_of, meetings, racing_meetings},
+    renewal::{never_waiting, renewal, sent_at_most},
     rest::{self, GRACE_SURPRISE_NS, Owes, Round},
     team::{Arrival, Opening, Team, out_of_turn},
 };
@@ -227,6 +227,7 @@ impl Race<'_, '_> {
                 offsets: decided.offsets_of(index),
                 shared_journal: true,
                 nonblocking: nonblocking.iter().filter(holds).cloned().collect(),
+                sent: sent_at_most(self.plan, renew.as_deref().unwrap_or_default()),
                 renew,
             };
             member.connection.send(&ToAgent::Steps(steps), self.grounds.patience_ns())?;
@@ -397,18 +398,21 @@ impl Race<'_, '_> {
         Ok(whole)
     }
 
-    /// The events of calls, in the order of their times; of one instant, beginnings first.
+    /// The events of calls, in the order of their times; of one instant, beginnings first. But a meeting may begin at the instant at which
+    /// the call before it returned, and end at the one at which the call after it began: then it lies between them.
     fn events<'c>(&self, processes: impl Iterator<Item = &'c [Call]>) -> Vec<Event> {
-        let mut events: Vec<(u64, bool, Event)> = Vec::new();
+        let mut events: Vec<(u64, u8, Event)> = Vec::new();
         for (process, calls) in processes.enumerate() {
             for (step, call) in calls.iter().enumerate() {
                 let Call { began, ended, outcome } = *call;
                 let outcome = self.known.outcomes[outcome as usize].clone();
-                events.push((began, false, Event::Began { process, step, at: began }));
-                events.push((ended, true, Event::Returned { process, step, began, ended, outcome }));
+                let is_meeting = meeting_of(&self.plan.processes[process].steps[step].operation).is_some();
+                let [first, last] = if is_meeting && began < ended { [3, 0] } else { [1, 2] };
+                events.push((began, first, Event::Began { process, step, at: began }));
+                events.push((ended, last, Event::Returned { process, step, began, ended, outcome }));
             }
         }
-        events.sort_by_key(|(at, returned, _)| (*at, *returned));
+        events.sort_by_key(|(at, place, _)| (*at, *place));
         events.into_iter().map(|(_, _, event)| event).collect()
     }
 

@@ -85,6 +85,29 @@ fn renews(plan: &Plan, process: usize, channel: usize) -> bool {
     }
 }
 
+/// How much one run sends at most on each of these channels: bytes of a stream, messages of a queue.
+///
+/// Whoever has received as much in a run has left nothing. On a system that doubles what is sent something may be left all the same; then
+/// the next run on that copy finds it, and a claim breaks there.
+pub(super) fn sent_at_most(plan: &Plan, channels: &[String]) -> BTreeMap<String, u64> {
+    let sent = |step: &PlanStep| match &step.operation {
+        Operation::Write(write) => {
+            write.size.unwrap_or_else(|| write.text.as_ref().map_or(0, |text| text.len() as u64))
+        }
+        Operation::Send(_) => 1,
+        _ => 0,
+    };
+    let of_channel = |channel: usize| {
+        let steps = plan.processes.iter().flat_map(|process| &process.steps);
+        steps.filter(|step| step.channel == Some(channel)).map(sent).fold(0, u64::saturating_add)
+    };
+    let places = channels.iter().filter_map(|name| Some((name, plan.channel(name)?)));
+    places
+        .filter(|(_, channel)| matches!(plan.channels[*channel].options.is, Ability::Stream | Ability::Queue))
+        .map(|(name, channel)| (name.clone(), of_channel(channel)))
+        .collect()
+}
+
 /// The channels all of whose calls are non-blocking, by a flag of the descriptor.
 pub(super) fn never_waiting(plan: &Plan) -> Vec<String> {
     let waits = |step: &PlanStep| match &step.operation {

@@ -28,6 +28,12 @@ pub trait Memory: Channel + DrivenMemory {
         Access::new(operation, self.mapped())
     }
 
+    /// Whether [`Self::access`] has to be asked each time that an access is made: what saboteurs want. A word that is reachable stays
+    /// where it is.
+    fn is_fickle(&self) -> bool {
+        false
+    }
+
     /// Sets the size of the object.
     ///
     /// # Errors

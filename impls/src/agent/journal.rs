@@ -24,8 +24,18 @@ const OUTCOME_BYTES_SPARE: usize = 512 << 10;
 /// How many outcomes of a step are looked through before all are searched.
 const RECENT: usize = 4;
 
-/// Cells of eight bytes of a record: when the call began, when it returned, what it gave.
-const RECORD: usize = 3;
+/// Cells of eight bytes of a record: when the call began; and how long it took together with what it gave. A race writes records as fast
+/// as they come, and what it writes has to go through the caches.
+const RECORD: usize = 2;
+
+/// The lower bits of the second cell are the place of the outcome.
+const PLACE_BITS: u32 = 24;
+
+/// No call takes longer, some 18 minutes: nanoseconds.
+const LENGTH_MAX: u64 = (1 << (u64::BITS - PLACE_BITS)) - 1;
+
+// Even of the shortest, `"done"` and the end of its line, there are fewer than places can be told apart.
+const _: () = assert!(OUTCOME_BYTES_MAX < 1 << PLACE_BITS);
 
 /// The counters have the first page for themselves.
 const HEAD_BYTES: usize = 4096;
@@ -94,6 +104,7 @@ impl Journals {
             begun: 0,
             returned: 0,
             known: HashMap::new(),
+            done: None,
             recent: Vec::new(),
         })
     }
@@ -111,10 +122,10 @@ impl Journals {
             .collect::<Result<Vec<_>, _>>()
             .map_err(|error| Problem(format!("the journal of `{process}` cannot be read: {error}")))?;
         let mut before = 0;
-        let mut numbers = Vec::with_capacity(calls * RECORD);
+        let mut numbers = Vec::with_capacity(calls * 3);
         for record in parts.records[..calls * RECORD].chunks_exact(RECORD) {
-            let [began, ended, outcome] = [0, 1, 2].map(|place: usize| record[place].load(Ordering::Relaxed));
-            numbers.extend([began.wrapping_sub(before), ended.wrapping_sub(began), outcome]);
+            let [began, rest] = [0, 1].map(|place: usize| record[place].load(Ordering::Relaxed));
+            numbers.extend([began.wrapping_sub(before), rest >> PLACE_BITS, rest & ((1 << PLACE_BITS) - 1)]);
             before = began;
         }
         Ok(Journal { run, process: process.to_owned(), outcomes, calls: numbers, begun })
@@ -130,8 +141,17 @@ pub(super) struct Writer<'j> {
     returned: u64,
     /// The places of outcomes that stand in the journal.
     known: HashMap<Outcome, u64>,
-    /// The outcomes that each step gave last, with their places.
-    recent: Vec<Vec<(Outcome, u64)>>,
+    /// The place of `done`.
+    done: Option<u64>,
+    /// What each step gave last.
+    recent: Vec<Recent>,
+}
+
+/// Outcomes that a step gave last, with their places.
+#[derive(Default)]
+struct Recent {
+    counts: [Option<(u64, u64)>; RECENT],
+    others: Vec<(Outcome, u64)>,
 }
 
 impl Writer<'_> {
@@ -149,41 +169,74 @@ impl Writer<'_> {
         }
     }
 
-    /// The next thing this process does is one more step.
-    pub(super) fn begin(&mut self) {
-        self.begun += 1;
+    /// The next thing this process does is so many more steps.
+    #[inline]
+    pub(super) fn begin(&mut self, steps: u64) {
+        self.begun += steps;
         self.parts.begun.store(self.begun, Ordering::Release);
     }
 
-    /// The earliest of the steps that were begun has returned.
-    pub(super) fn end(&mut self, step: usize, began: u64, ended: u64, outcome: Outcome) -> Result<(), Problem> {
-        let place = self.place_of(step, outcome)?;
+    /// The earliest of the steps that were begun has returned, and has given the outcome of this place.
+    #[inline]
+    pub(super) fn end(&mut self, began: u64, ended: u64, place: u64) -> Result<(), Problem> {
         let at = usize::try_from(self.returned).unwrap_or(usize::MAX).saturating_mul(RECORD);
-        let Some(record) = self.parts.records.get(at..at.saturating_add(RECORD)) else {
+        let Some([first, second]) = self.parts.records.get(at..at.saturating_add(RECORD)) else {
             return Err(Problem(format!("the journal has room for {CALLS_MAX} calls, and no more")));
         };
-        for (cell, value) in record.iter().zip([began, ended, place]) {
-            cell.store(value, Ordering::Relaxed);
+        let length = ended.wrapping_sub(began);
+        if length > LENGTH_MAX {
+            return Err(Problem(format!("the journal has no room for a call from {began} to {ended}")));
         }
+        first.store(began, Ordering::Relaxed);
+        second.store(length << PLACE_BITS | place, Ordering::Relaxed);
         self.returned += 1;
         self.parts.returned.store(self.returned, Ordering::Release);
         Ok(())
     }
 
     /// The place of an outcome among the distinct ones. Most steps give one of a few, again and again.
-    fn place_of(&mut self, step: usize, outcome: Outcome) -> Result<u64, Problem> {
-        if self.recent.len() <= step {
-            self.recent.resize_with(step + 1, Vec::new);
+    #[inline]
+    pub(super) fn place_of(&mut self, step: usize, outcome: &Outcome) -> Result<u64, Problem> {
+        match (outcome, self.done, self.recent.get(step)) {
+            (Outcome::Done, Some(place), _) => return Ok(place),
+            (Outcome::Count(count), _, Some(recent)) => {
+                let is_it = |(recent, place): &(u64, u64)| (recent == count).then_some(*place);
+                if let Some(place) = recent.counts.iter().flatten().find_map(is_it) {
+                    return Ok(place);
+                }
+            }
+            (_, _, Some(recent)) => {
+                if let Some((_, place)) = recent.others.iter().find(|(recent, _)| recent == outcome) {
+                    return Ok(*place);
+                }
+            }
+            _ => {}
         }
-        if let Some((_, place)) = self.recent[step].iter().find(|(recent, _)| *recent == outcome) {
-            return Ok(*place);
-        }
-        let place = match self.known.get(&outcome) {
+        self.search(step, outcome)
+    }
+
+    /// The same for an outcome that the step has not given of late.
+    #[cold]
+    fn search(&mut self, step: usize, outcome: &Outcome) -> Result<u64, Problem> {
+        let place = match self.known.get(outcome) {
             Some(place) => *place,
-            None => self.enter(&outcome)?,
+            None => self.enter(outcome)?,
         };
-        self.recent[step].truncate(RECENT - 1);
-        self.recent[step].insert(0, (outcome, place));
+        if self.recent.len() <= step {
+            self.recent.resize_with(step + 1, Recent::default);
+        }
+        let recent = &mut self.recent[step];
+        match outcome {
+            Outcome::Done => self.done = Some(place),
+            Outcome::Count(count) => {
+                recent.counts.rotate_right(1);
+                recent.counts[0] = Some((*count, place));
+            }
+            other => {
+                recent.others.truncate(RECENT - 1);
+                recent.others.insert(0, (other.clone(), place));
+            }
+        }
         Ok(place)
     }
 
@@ -209,7 +262,7 @@ impl Writer<'_> {
 
 #[cfg(test)]
 mod tests {
-    use super::{CALLS_MAX, Journals};
+    use super::{CALLS_MAX, Journals, LENGTH_MAX};
     use harness_core::wire::Outcome;
 
     #[test]
@@ -217,11 +270,12 @@ mod tests {
         let journals = Journals::new().unwrap();
         let mut writer = journals.writer(3, 1, 100).unwrap();
         for (step, outcome) in [Outcome::Done, Outcome::Count(5), Outcome::Done].into_iter().enumerate() {
-            writer.begin();
+            writer.begin(1);
             let began = 1_000 + 100 * step as u64;
-            writer.end(step, began, began + 7, outcome).unwrap();
+            let place = writer.place_of(step, &outcome).unwrap();
+            writer.end(began, began + 7, place).unwrap();
         }
-        writer.begin();
+        writer.begin(1);
         let journal = journals.read(9, "reader", 3).unwrap();
         assert_eq!(journal.outcomes, [Outcome::Done, Outcome::Count(5)]);
         assert_eq!(journal.calls, [1_000, 7, 0, 100, 7, 1, 100, 7, 0]);
@@ -235,13 +289,41 @@ mod tests {
         let journals = Journals::new().unwrap();
         let (mut writer, other) = (journals.writer(1, 1, 1).unwrap(), journals.writer(2, 1, 1).unwrap());
         for run in 0..CALLS_MAX {
-            writer.begin();
-            writer.end(0, 1, 2, Outcome::Done).unwrap();
+            writer.begin(1);
+            let place = writer.place_of(0, &Outcome::Done).unwrap();
+            writer.end(1, 2, place).unwrap();
             assert!(other.goes_on(u32::try_from(run).unwrap()));
             writer.end_run(u32::try_from(run).unwrap(), 1);
         }
         assert!(!other.goes_on(u32::try_from(CALLS_MAX).unwrap()));
-        writer.begin();
-        assert!(writer.end(0, 1, 2, Outcome::Done).is_err());
+        writer.begin(1);
+        assert!(writer.end(1, 2, 0).is_err());
+    }
+    #[test]
+    fn each_outcome_has_one_place_whatever_else_a_step_gave() {
+        let journals = Journals::new().unwrap();
+        let mut writer = journals.writer(1, 1, 1).unwrap();
+        let outcome = |number: usize| match number % 9 {
+            0 => Outcome::Done,
+            number if number.is_multiple_of(2) => Outcome::Count(number as u64),
+            number => Outcome::Text(number.to_string()),
+        };
+        let places: Vec<u64> = (0..9).map(|number| writer.place_of(0, &outcome(number)).unwrap()).collect();
+        for number in (0..90).chain((0..90).rev()) {
+            assert_eq!(writer.place_of(number % 3, &outcome(number)).unwrap(), places[number % 9]);
+        }
+        assert_eq!(journals.read(9, "writer", 1).unwrap().outcomes, (0..9).map(outcome).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn a_long_call_has_a_record_and_an_endless_one_has_none() {
+        let journals = Journals::new().unwrap();
+        let mut writer = journals.writer(1, 1, 1).unwrap();
+        writer.begin(3);
+        writer.end(5, 5 + LENGTH_MAX, 1).unwrap();
+        assert!(writer.end(5, 6 + LENGTH_MAX, 0).is_err());
+        assert!(writer.end(5, 4, 0).is_err());
+        let journal = journals.read(9, "writer", 1).unwrap();
+        assert_eq!((journal.calls, journal.begun), (vec![5, LENGTH_MAX, 1], 3));
     }
 }

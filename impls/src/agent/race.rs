@@ -2,7 +2,10 @@
 //!
 //! What has to be said is written into the shared journal, and what can be done before a meeting is done there: bytes to send are
 //! laid out, the next step is noted as begun. Consecutive accesses to memory are made at once, with a look at the clock before the
-//! first and after the last of them.
+//! first and after the last of them; where that is possible they are made ready before the first run.
+//!
+//! A look at the clock takes as long as a whole race of two stores. So a meeting has no looks of its own beside a call: it is said to
+//! begin when the call before it has returned, and to end when the call after it begins. That is never shorter than it was.
 
 use super::{
     control::Over,
@@ -13,16 +16,14 @@ use super::{
 use crate::{
     clock,
     perform::{
-        self, Fresh, Held, Performer, Problem, Work,
+        self, Fresh, Given, Held, Performer, Problem, Recall, Work,
         words::{self, Access},
     },
 };
 use harness_core::wire::{Finished, FromAgent, Outcome, Steps};
+use impls_sys::fence;
 use spec::Operation;
-use std::{
-    collections::BTreeMap,
-    sync::atomic::{Ordering, fence},
-};
+use std::{collections::BTreeMap, ops::Range};
 
 /// The longest sequence of accesses that is made at once.
 const ACCESSES_MAX: usize = 16;
@@ -35,11 +36,65 @@ struct Step {
     operation: Operation<u64>,
     /// Which of the channels that it holds.
     channel: Option<usize>,
+    /// How many copies of that there are.
+    copies: usize,
     /// Which of the meetings, where it is one.
     meeting: Option<usize>,
     is_access: bool,
     /// Whether it is the process's own, whatever channel it names.
     is_own: bool,
+    /// Which of the buffers.
+    work: usize,
+}
+
+/// What is done at once, with nothing but a meeting before it.
+enum Stage<'r> {
+    Meet { step: usize, meeting: usize },
+    Call { step: usize },
+    Accesses(Accesses<'r>),
+}
+
+/// Accesses to memory that follow one another.
+struct Accesses<'r> {
+    steps: Range<usize>,
+    /// All of them for each of the copies; `None` where they have to be made ready in each run.
+    ready: Option<Vec<Access<'r>>>,
+}
+
+/// A channel that races are run on.
+enum Channel<'r> {
+    /// Memory of which this process does nothing but access words.
+    Words(&'r Held),
+    /// Any other.
+    Other(&'r mut Held),
+}
+
+impl Channel<'_> {
+    fn held(&self) -> &Held {
+        match self {
+            Self::Words(held) => held,
+            Self::Other(held) => held,
+        }
+    }
+
+    /// To make a call on it.
+    fn for_calls(&mut self) -> Option<&mut Held> {
+        match self {
+            Self::Words(_) => None,
+            Self::Other(held) => Some(held),
+        }
+    }
+}
+
+/// A channel that this process makes as new.
+struct Renewed {
+    channel: usize,
+    fresh: Fresh,
+    /// How much is sent in a run at most. A copy from which this process has received as much is as new already; to ask the system whether
+    /// it is would cost more than the meeting, and makes every later write to a pipe wake up those who might poll.
+    sent: Option<u64>,
+    /// The copies in which something may be left.
+    left: Vec<usize>,
 }
 
 /// A meeting that is due before the next step.
@@ -51,14 +106,38 @@ struct Gate {
 }
 
 struct Racer<'r> {
+    stages: Vec<Stage<'r>>,
+    hands: Hands<'r>,
+}
+
+/// What it takes to do a step.
+struct Hands<'r> {
     steps: Vec<Step>,
     /// Whether to leave each meeting at an instant.
     meetings: Vec<(Meeting<'r>, bool)>,
-    channels: Vec<&'r mut Held>,
+    channels: Vec<Channel<'r>>,
     works: Vec<Work>,
+    /// What each step gave last.
+    recalls: Vec<Recall>,
     performer: &'r mut Performer,
     journal: Writer<'r>,
     offsets: &'r [u32],
+    renewed: Vec<Renewed>,
+    /// The largest number of copies of a channel.
+    copies: usize,
+    turn: Turn,
+    /// When the step before returned, in this run.
+    ended: Option<u64>,
+}
+
+/// What changes from run to run, without a division.
+#[derive(Default)]
+struct Turn {
+    run: u32,
+    /// The run's number modulo the largest number of copies.
+    copy: usize,
+    /// The same modulo the number of offsets.
+    offset: usize,
 }
 
 impl Process<'_> {
@@ -83,39 +162,53 @@ impl Process<'_> {
         meetings.push((Meeting::new(shared_meetings, round, number, &everybody, self.processors)?, false));
         let renewed: Vec<usize> = steps.renew.iter().flatten().map(place).collect::<Result<_, _>>()?;
         let calls = (steps.runs as usize).saturating_mul(steps.steps.len());
-        let own_buffers = if steps.steps.len() <= OWN_BUFFERS_MAX { steps.steps.len() } else { 1 };
-        let channels: Vec<&mut Held> = self.channels.values_mut().collect();
+        let mut channels: Vec<&mut Held> = self.channels.values_mut().collect();
+        let compiled = compile(steps, &place, &channels)?;
+        let copies = channels.iter().map(|held| held.copies()).max().unwrap_or(1).max(1);
+        let renewed = renewed.into_iter().map(|channel| {
+            let own = compiled.iter().filter(|step| step.channel == Some(channel)).map(|step| &step.operation);
+            let fresh = Fresh::of(channels[channel], own);
+            let sent = names.get(channel).and_then(|name| steps.sent.get(name)).copied();
+            Renewed { channel, fresh, sent, left: Vec::with_capacity(copies) }
+        });
+        let renewed = renewed.collect();
+        let channels = hold(channels, &compiled)?;
         let mut racer = Racer {
-            steps: compile(steps, &place, &channels)?,
-            meetings,
-            channels,
-            works: (0..own_buffers.max(1)).map(|_| Work::default()).collect(),
-            performer: &mut self.performer,
-            journal: journals.writer(number, self.raced, calls)?,
-            offsets: &steps.offsets,
+            stages: stages(&compiled, &channels, copies)?,
+            hands: Hands {
+                works: (0..own_buffers(compiled.len())).map(|_| Work::default()).collect(),
+                recalls: compiled.iter().map(|_| Recall::default()).collect(),
+                steps: compiled,
+                meetings,
+                channels,
+                performer: &mut self.performer,
+                journal: journals.writer(number, self.raced, calls)?,
+                offsets: &steps.offsets,
+                renewed,
+                copies,
+                turn: Turn::default(),
+                ended: None,
+            },
         };
-        let copies = racer.channels.iter().map(|held| held.copies()).max().unwrap_or(1).max(1);
-        let mut fresh: Vec<(usize, Fresh)> = Vec::new();
-        for channel in renewed {
-            let own = racer.steps.iter().filter(|step| step.channel == Some(channel)).map(|step| &step.operation);
-            fresh.push((channel, Fresh::of(racer.channels[channel], own)));
-        }
         let mut runs = 0;
-        while runs < steps.runs && racer.journal.goes_on(runs) {
-            racer.run(runs, start)?;
+        while runs < steps.runs && racer.hands.journal.goes_on(runs) {
+            racer.run(start)?;
             runs += 1;
-            let is_last = runs == steps.runs || !racer.journal.goes_on(runs);
-            if steps.renew.is_some() && ((runs as usize).is_multiple_of(copies) || is_last) {
-                racer.meetings[round].0.meet(Leave::AtOnce);
-                for (channel, fresh) in &fresh {
-                    perform::renew(racer.channels[*channel], fresh)?;
-                }
+            let is_last = runs == steps.runs || !racer.hands.journal.goes_on(runs);
+            if steps.renew.is_some() && (racer.hands.turn.copy == 0 || is_last) {
+                racer.hands.meetings[round].0.meet(Leave::AtOnce);
+                racer.hands.renew()?;
             }
         }
         drop(racer);
         self.raced += u64::from(runs) + 1;
         self.control.send(&FromAgent::Finished(Finished { runs }))
     }
+}
+
+/// How many buffers so many steps have.
+fn own_buffers(steps: usize) -> usize {
+    if steps <= OWN_BUFFERS_MAX { steps.max(1) } else { 1 }
 }
 
 /// The numbers of those who come to a meeting.
@@ -158,10 +251,12 @@ fn compile(
     place: &dyn Fn(&String) -> Result<usize, Problem>,
     channels: &[&mut Held],
 ) -> Result<Vec<Step>, Problem> {
+    let buffers = own_buffers(steps.steps.len());
     steps
         .steps
         .iter()
-        .map(|step| {
+        .enumerate()
+        .map(|(index, step)| {
             let mut operation = step.operation.clone();
             if step.channel.as_ref().is_some_and(|channel| steps.nonblocking.contains(channel)) {
                 leave_flag_alone(&mut operation);
@@ -181,7 +276,15 @@ fn compile(
             if let Some(channel) = channel {
                 channels[channel].check(&operation)?;
             }
-            Ok(Step { is_own: perform::is_own(&operation), operation, channel, meeting, is_access })
+            Ok(Step {
+                is_own: perform::is_own(&operation),
+                copies: channel.map_or(1, |channel| channels[channel].copies()),
+                operation,
+                channel,
+                meeting,
+                is_access,
+                work: index % buffers,
+            })
         })
         .collect()
 }
@@ -197,145 +300,251 @@ fn leave_flag_alone(operation: &mut Operation<u64>) {
     }
 }
 
+/// Tells memory of which this process accesses nothing but words from all other channels, and makes those words reachable.
+fn hold<'r>(channels: Vec<&'r mut Held>, steps: &[Step]) -> Result<Vec<Channel<'r>>, Problem> {
+    let hold = |(index, held): (usize, &'r mut Held)| {
+        let own = || steps.iter().filter(|step| step.channel == Some(index));
+        if !held.is_memory() || held.is_fickle() || !own().all(|step| step.is_access) {
+            return Ok(Channel::Other(held));
+        }
+        for copy in 0..held.copies() {
+            for step in own() {
+                held.reach(&step.operation, copy)?;
+            }
+        }
+        Ok(Channel::Words(held))
+    };
+    channels.into_iter().enumerate().map(hold).collect()
+}
+
+fn stages<'r>(steps: &[Step], channels: &[Channel<'r>], copies: usize) -> Result<Vec<Stage<'r>>, Problem> {
+    let mut stages = Vec::new();
+    let mut next = 0;
+    while let Some(step) = steps.get(next) {
+        let accesses = steps[next..].iter().take(ACCESSES_MAX).take_while(|step| step.is_access).count();
+        stages.push(match step.meeting {
+            Some(meeting) => Stage::Meet { step: next, meeting },
+            None if accesses == 0 => Stage::Call { step: next },
+            None => {
+                let range = next..next + accesses;
+                Stage::Accesses(Accesses { ready: ready(&steps[range.clone()], channels, copies)?, steps: range })
+            }
+        });
+        next += accesses.max(1);
+    }
+    Ok(stages)
+}
+
+/// Accesses for each of the copies, where all are to words that are reachable.
+fn ready<'r>(steps: &[Step], channels: &[Channel<'r>], copies: usize) -> Result<Option<Vec<Access<'r>>>, Problem> {
+    let mut accesses = Vec::with_capacity(steps.len() * copies);
+    for copy in 0..copies {
+        for step in steps {
+            accesses.push(match step.channel.map(|channel| &channels[channel]) {
+                None => fence_of(&step.operation)?,
+                Some(Channel::Words(held)) if held.copies() == copies => held.access(&step.operation, copy)?,
+                Some(_) => return Ok(None),
+            });
+        }
+    }
+    Ok(Some(accesses))
+}
+
 impl Racer<'_> {
     /// All steps once.
-    fn run(&mut self, run: u32, start: usize) -> Result<(), Problem> {
-        for held in &mut self.channels {
-            held.begin_run();
-        }
-        let offset = match self.offsets {
-            [] => 0,
-            offsets => offsets[run as usize % offsets.len()],
-        };
+    fn run(&mut self, start: usize) -> Result<(), Problem> {
+        let Self { stages, hands } = self;
+        hands.begin_run();
         let mut gate = Some(Gate { meeting: start, step: None });
-        let mut next = 0;
-        while next < self.steps.len() || gate.is_some() {
-            if let Some(meeting) = self.steps.get(next).and_then(|step| step.meeting) {
-                self.journal.begin();
-                if let Some(passed) = gate.take() {
-                    self.pass_and_note(passed)?;
+        for stage in stages {
+            match stage {
+                Stage::Meet { step, meeting } => {
+                    hands.journal.begin(1);
+                    if let Some(passed) = gate.replace(Gate { meeting: *meeting, step: Some(*step) }) {
+                        hands.pass_and_note(passed)?;
+                    }
                 }
-                gate = Some(Gate { meeting, step: Some(next) });
-                next += 1;
-                continue;
-            }
-            let end = self.end_of_accesses(next);
-            if end > next {
-                self.make_accesses(next..end, run, gate.take(), offset)?;
-                next = end;
-            } else if next < self.steps.len() {
-                self.make_call(next, run, gate.take(), offset)?;
-                next += 1;
-            } else if let Some(passed) = gate.take() {
-                self.pass_and_note(passed)?;
+                Stage::Call { step } => hands.make_call(*step, gate.take())?,
+                Stage::Accesses(accesses) => hands.make_accesses(accesses, gate.take())?,
             }
         }
-        self.journal.end_run(run, self.steps.len());
+        if let Some(passed) = gate.take() {
+            hands.pass_and_note(passed)?;
+        }
+        hands.end_run();
+        Ok(())
+    }
+}
+
+impl Hands<'_> {
+    fn begin_run(&mut self) {
+        for channel in &mut self.channels {
+            if let Some(held) = channel.for_calls() {
+                held.begin_run();
+            }
+        }
+        self.ended = None;
+    }
+
+    fn end_run(&mut self) {
+        for Renewed { channel, sent, left, .. } in &mut self.renewed {
+            if let Channel::Other(held) = &self.channels[*channel]
+                && sent.is_none_or(|sent| held.received() < sent)
+            {
+                left.push(self.turn.run as usize % held.copies().max(1));
+            }
+        }
+        self.journal.end_run(self.turn.run, self.steps.len());
+        let next = |turn: usize, of: usize| if turn + 1 < of { turn + 1 } else { 0 };
+        self.turn = Turn {
+            run: self.turn.run + 1,
+            copy: next(self.turn.copy, self.copies),
+            offset: next(self.turn.offset, self.offsets.len()),
+        };
+    }
+
+    /// Makes copies as new.
+    fn renew(&mut self) -> Result<(), Problem> {
+        for Renewed { channel, fresh, left, .. } in &mut self.renewed {
+            match &mut self.channels[*channel] {
+                Channel::Words(held) => perform::clear(held, fresh),
+                Channel::Other(held) => perform::renew(held, fresh, left)?,
+            }
+            left.clear();
+        }
         Ok(())
     }
 
-    /// The end of the accesses to memory that begin with this step.
-    fn end_of_accesses(&self, first: usize) -> usize {
-        let accesses = self.steps[first..].iter().take(ACCESSES_MAX).take_while(|step| step.is_access);
-        first + accesses.count()
+    /// Which copy of its channel a step is about.
+    fn copy_of(&self, step: &Step) -> usize {
+        if step.copies == self.copies { self.turn.copy } else { self.turn.run as usize % step.copies.max(1) }
     }
 
-    /// Waits at a meeting, after which a call follows. Returns when it came and when it left, where that is asked for.
-    fn pass(&self, gate: Gate, offset: u32) -> (u64, u64) {
-        self.meet(gate, Leave::After(offset))
-    }
-
-    fn meet(&self, gate: Gate, leave: Leave) -> (u64, u64) {
+    /// Waits at a meeting.
+    fn meet(&self, gate: Gate, leave: Leave) {
         let (meeting, is_instant) = &self.meetings[gate.meeting];
-        let leave = if *is_instant { leave } else { Leave::AtOnce };
-        if gate.step.is_none() {
-            meeting.meet(leave);
-            return (0, 0);
-        }
-        let came = clock::now();
-        meeting.meet(leave);
-        (came, clock::now())
+        meeting.meet(if *is_instant { leave } else { Leave::AtOnce });
+    }
+
+    /// Waits at a meeting after which a call follows. Returns when the meeting began, where that is to be noted.
+    fn pass(&self, gate: Option<Gate>) -> Option<u64> {
+        let gate = gate?;
+        let came = gate.step.map(|_| self.ended.unwrap_or_else(clock::now));
+        self.meet(gate, Leave::After(self.offsets.get(self.turn.offset).copied().unwrap_or(0)));
+        came
     }
 
     /// Waits at a meeting after which no call follows, so that there is no reason to wait for an instant, and the processor is
     /// left to those who do.
     fn pass_and_note(&mut self, gate: Gate) -> Result<(), Problem> {
-        let (came, left) = self.meet(gate, Leave::Early);
-        self.note_gate(Some(gate), came, left)
-    }
-
-    fn note_gate(&mut self, gate: Option<Gate>, came: u64, left: u64) -> Result<(), Problem> {
-        match gate.and_then(|gate| gate.step) {
-            Some(step) => self.journal.end(step, came, left, Outcome::Done),
-            None => Ok(()),
+        let came = gate.step.map(|_| self.ended.unwrap_or_else(clock::now));
+        self.meet(gate, Leave::Early);
+        if came.is_none() {
+            return Ok(());
         }
+        let left = clock::now();
+        self.ended = Some(left);
+        self.note_meeting(came, left)
     }
 
-    fn copy_of(&self, channel: Option<usize>, run: u32) -> usize {
-        channel.map_or(0, |channel| run as usize % self.channels[channel].copies().max(1))
+    fn note_meeting(&mut self, came: Option<u64>, left: u64) -> Result<(), Problem> {
+        let Some(came) = came else { return Ok(()) };
+        let place = self.journal.place_of(0, &Outcome::Done)?;
+        self.journal.end(came, left, place)
     }
 
-    fn make_call(&mut self, index: usize, run: u32, gate: Option<Gate>, offset: u32) -> Result<(), Problem> {
-        let copy = self.copy_of(self.steps[index].channel, run);
-        let buffers = self.works.len();
-        let Step { operation, channel, .. } = &self.steps[index];
-        let work = &mut self.works[index % buffers];
-        let held = channel.map(|channel| &mut *self.channels[channel]);
-        perform::lay_out(operation, held, copy, self.performer, work)?;
-        self.journal.begin();
-        let (came, left) = gate.map_or((0, 0), |gate| self.pass(gate, offset));
-        let Step { operation, channel, is_own, .. } = &self.steps[index];
-        let work = &mut self.works[index % buffers];
-        let held = channel.map(|channel| &mut *self.channels[channel]);
-        let outcome = perform::perform_known(operation, *is_own, held, copy, self.performer, work)?;
+    fn make_call(&mut self, index: usize, gate: Option<Gate>) -> Result<(), Problem> {
+        let copy = self.copy_of(&self.steps[index]);
+        let Step { operation, channel, work, .. } = &self.steps[index];
+        let held = channel.and_then(|channel| self.channels[channel].for_calls());
+        perform::lay_out(operation, held, copy, self.performer, &mut self.works[*work])?;
+        self.journal.begin(1);
+        let came = self.pass(gate);
+        let Step { operation, channel, is_own, work, .. } = &self.steps[index];
+        let held = channel.and_then(|channel| self.channels[channel].for_calls());
+        let (work, recall) = (&mut self.works[*work], &mut self.recalls[index]);
+        let given = perform::perform_again(operation, *is_own, held, copy, self.performer, work, recall)?;
         let (began, ended) = (work.began, work.ended);
-        self.note_gate(gate, came, left)?;
-        self.journal.end(index, began, ended, outcome)
+        let place = match given {
+            Given::Again(place) => place,
+            Given::Done => self.journal.place_of(index, &Outcome::Done)?,
+            Given::Count(count) => self.journal.place_of(index, &Outcome::Count(count))?,
+            Given::Failed(errno) => self.journal.place_of(index, &Outcome::Failed(errno))?,
+            Given::Other => {
+                let place = self.journal.place_of(index, recall.other())?;
+                recall.keep(work, place);
+                place
+            }
+        };
+        self.ended = Some(ended);
+        self.note_meeting(came, began)?;
+        self.journal.end(began, ended, place)
     }
 
-    fn make_accesses(
-        &mut self,
-        indices: std::ops::Range<usize>,
-        run: u32,
-        gate: Option<Gate>,
-        offset: u32,
-    ) -> Result<(), Problem> {
-        for index in indices.clone() {
-            let copy = self.copy_of(self.steps[index].channel, run);
-            let Step { operation, channel, .. } = &self.steps[index];
-            if let Some(channel) = channel {
-                self.channels[*channel].reach(operation, copy)?;
+    fn make_accesses(&mut self, Accesses { steps, ready }: &Accesses<'_>, gate: Option<Gate>) -> Result<(), Problem> {
+        let mut told = [None; ACCESSES_MAX];
+        let told = &mut told[..steps.len()];
+        let (came, began, ended) = match ready {
+            Some(ready) => {
+                self.journal.begin(told.len() as u64);
+                let first = self.turn.copy * steps.len();
+                self.make_at_once(&ready[first..first + steps.len()], told, gate)
             }
-            self.journal.begin();
+            None => {
+                self.reach(steps)?;
+                self.journal.begin(told.len() as u64);
+                let mut accesses = [words::NOTHING; ACCESSES_MAX];
+                for (access, step) in accesses.iter_mut().zip(&self.steps[steps.clone()]) {
+                    *access = match step.channel {
+                        Some(channel) => self.channels[channel].held().access(&step.operation, self.copy_of(step))?,
+                        None => fence_of(&step.operation)?,
+                    };
+                }
+                self.make_at_once(&accesses[..steps.len()], told, gate)
+            }
+        };
+        self.ended = Some(ended);
+        self.note_meeting(came, began)?;
+        for (index, told) in steps.clone().zip(told) {
+            let place = self.journal.place_of(index, &told.map_or(Outcome::Done, Outcome::Count))?;
+            self.journal.end(began, ended, place)?;
         }
-        let mut accesses = [words::NOTHING; ACCESSES_MAX];
-        for (access, index) in accesses.iter_mut().zip(indices.clone()) {
-            let Step { operation, channel, .. } = &self.steps[index];
-            *access = match channel {
-                Some(channel) => self.channels[*channel].access(operation, self.copy_of(Some(*channel), run))?,
-                None => fence_of(operation)?,
-            };
+        Ok(())
+    }
+
+    /// Makes words reachable that are not so from the beginning.
+    fn reach(&mut self, steps: &Range<usize>) -> Result<(), Problem> {
+        for step in &self.steps[steps.clone()] {
+            let copy = self.copy_of(step);
+            if let Some(held) = step.channel.and_then(|channel| self.channels[channel].for_calls()) {
+                held.reach(&step.operation, copy)?;
+            }
         }
-        let accesses = &accesses[..indices.len()];
+        Ok(())
+    }
+
+    /// Waits at a meeting and makes accesses with nothing between them. Returns when the meeting began, where that is to be noted, and
+    /// the times of the accesses; `told` is what they found, of those that tell.
+    #[inline]
+    fn make_at_once(
+        &self,
+        accesses: &[Access<'_>],
+        told: &mut [Option<u64>],
+        gate: Option<Gate>,
+    ) -> (Option<u64>, u64, u64) {
         let mut found = [0; ACCESSES_MAX];
-        let (came, left) = gate.map_or((0, 0), |gate| self.pass(gate, offset));
+        let came = self.pass(gate);
         let began = clock::now();
         for (access, found) in accesses.iter().zip(&mut found) {
             *found = access.make();
         }
         // A store is not over before others can see it.
-        fence(Ordering::SeqCst);
+        fence::full();
         let ended = clock::now();
-        let mut tells = [false; ACCESSES_MAX];
-        for (access, tells) in accesses.iter().zip(&mut tells) {
-            *tells = access.tells();
+        for ((told, access), found) in told.iter_mut().zip(accesses).zip(found) {
+            *told = access.tells().then_some(found);
         }
-        self.note_gate(gate, came, left)?;
-        for (place, index) in indices.enumerate() {
-            let outcome = if tells[place] { Outcome::Count(found[place]) } else { Outcome::Done };
-            self.journal.end(index, began, ended, outcome)?;
-        }
-        Ok(())
+        (came, began, ended)
     }
 }
 

@@ -21,7 +21,7 @@ pub struct Fresh {
     values: Vec<u64>,
     is_set: bool,
     /// The bytes of memory that this process writes to, eight by eight; they were zero.
-    written: BTreeSet<usize>,
+    written: Vec<usize>,
 }
 
 impl Fresh {
@@ -31,7 +31,8 @@ impl Fresh {
             Some(Object::Counter(counter)) => all_values(counter.as_mut()),
             _ => (false, Vec::new()),
         };
-        Self { values, is_set, written: steps.flat_map(cells_written).collect() }
+        let written: BTreeSet<usize> = steps.flat_map(cells_written).collect();
+        Self { values, is_set, written: written.into_iter().collect() }
     }
 }
 
@@ -59,14 +60,29 @@ fn all_values(counter: &mut dyn Counter) -> (bool, Vec<u64>) {
     (is_set, (0..count).map_while(|number| counter.value(number).ok()).collect())
 }
 
-/// Makes all copies of a channel as new. No process may be in a call on one of them.
+/// Makes the memory of all copies as new, as far as this process writes to it. No process may access them.
+pub fn clear(held: &Held, fresh: &Fresh) {
+    for copy in &held.copies {
+        let Object::Memory(memory) = copy else { continue };
+        let cells = memory.mapped().and_then(|mapping| mapping.cells(0, mapping.length() / 8));
+        for cell in fresh.written.iter().filter_map(|cell| cells?.get(*cell)) {
+            cell.store(0, Ordering::Relaxed);
+        }
+    }
+}
+
+/// Makes those copies of a channel as new that something may be left in. No process may be in a call on one of them.
 ///
 /// # Errors
 /// Where a copy cannot be made as new.
-pub fn renew(held: &mut Held, fresh: &Fresh) -> Result<(), Problem> {
-    let dirty = dirty(held);
+pub fn renew(held: &mut Held, fresh: &Fresh, copies: &[usize]) -> Result<(), Problem> {
+    if held.is_memory() {
+        clear(held, fresh);
+        return Ok(());
+    }
     let mut buffer = Vec::new();
-    for (copy, _) in held.copies.iter_mut().zip(dirty).filter(|(_, dirty)| *dirty) {
+    for place in dirty(held, copies) {
+        let Some(copy) = held.copies.get_mut(place) else { continue };
         let renewed = match copy {
             Object::Stream(stream) => {
                 buffer.resize(BUFFER_BYTES, 0);
@@ -76,35 +92,33 @@ pub fn renew(held: &mut Held, fresh: &Fresh) -> Result<(), Problem> {
                 buffer.resize(queue.message_size_max().max(1), 0);
                 drain(|| queue.receive(&mut buffer, Patience::Never, false).map(|message| !message.ended))
             }
-            Object::Memory(memory) => {
-                let cells = memory.mapped().and_then(|mapping| mapping.cells(0, mapping.length() / 8));
-                for cell in fresh.written.iter().filter_map(|cell| cells?.get(*cell)) {
-                    cell.store(0, Ordering::Relaxed);
-                }
-                Ok(())
-            }
             Object::Counter(counter) => set_back(counter.as_mut(), fresh),
-            Object::Lock(_) | Object::Wake(_) | Object::Signals => Ok(()),
+            Object::Memory(_) | Object::Lock(_) | Object::Wake(_) | Object::Signals => Ok(()),
         };
         renewed.map_err(|failure| Problem(format!("cannot make a copy of `{}` as new: {failure:?}", held.name)))?;
     }
     Ok(())
 }
 
-/// Which copies may have something left in them.
-fn dirty(held: &Held) -> Vec<bool> {
-    let reading: Option<Vec<i32>> = held
-        .copies
+/// Which of these copies have something left in them, where the system tells of all at once.
+fn dirty(held: &Held, copies: &[usize]) -> Vec<usize> {
+    if copies.is_empty() {
+        return Vec::new();
+    }
+    let reading: Option<Vec<i32>> = copies
         .iter()
-        .map(|copy| match copy {
+        .map(|copy| match held.copies.get(*copy)? {
             Object::Stream(stream) => stream.descriptor(Some(End::Read)),
             Object::Queue(queue) => queue.descriptor(Some(End::Read)),
             _ => None,
         })
         .collect();
-    reading
-        .and_then(|descriptors| readiness::readable(&descriptors).ok())
-        .unwrap_or_else(|| vec![true; held.copies.len()])
+    match reading.and_then(|descriptors| readiness::readable(&descriptors).ok()) {
+        Some(readable) => {
+            copies.iter().zip(readable).filter(|(_, readable)| *readable).map(|(copy, _)| *copy).collect()
+        }
+        None => copies.to_vec(),
+    }
 }
 
 /// Takes out until nothing is left.

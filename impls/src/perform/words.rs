@@ -165,6 +165,7 @@ impl<'m> Access<'m> {
     }
 
     /// Makes the access. Returns what it found; 0 where it looked at nothing.
+    #[inline]
     #[must_use]
     pub fn make(self) -> u64 {
         match self.0 {

@@ -332,6 +332,10 @@ impl<F: MemoryFault> Memory for Over<dyn Memory, F> {
         self.fault.access(self.inner.as_ref(), operation)
     }
 
+    fn is_fickle(&self) -> bool {
+        true
+    }
+
     fn resize(&mut self, size: u64) -> Result<()> {
         self.inner.resize(size)
     }

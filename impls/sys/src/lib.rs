@@ -3,6 +3,7 @@
 //! Each unsafe block holds one obligation and says why it is met. Results are `errno` values as the system gave them:
 //! no call is repeated, none is hidden, and `EINTR` comes back as it is.
 
+pub mod clock;
 pub mod descriptor;
 pub mod fence;
 pub mod futex;

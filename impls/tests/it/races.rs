@@ -28,6 +28,7 @@ fn steps(steps: &[Value], runs: u32, meetings: &[(&str, &[&str])], shared_meetin
         shared_journal: false,
         nonblocking: Vec::new(),
         renew: None,
+        sent: BTreeMap::new(),
     })
 }
 
@@ -193,11 +194,17 @@ fn given(journal: &Journal) -> Vec<Outcome> {
 }
 
 #[rstest]
-#[case(Mechanism::Pipe, json!({"write": {"size": 20}}), json!({"read": {"size": 8}}))]
-#[case(Mechanism::UnixStream, json!({"write": {"size": 20}}), json!({"read": {"size": 8}}))]
-#[case(Mechanism::PosixMq, json!({"send": {"size": 20}}), json!({"receive": {"nonblocking": true}}))]
-#[case(Mechanism::SysvMsg, json!({"send": {"size": 20}}), json!({"receive": {"nonblocking": true}}))]
-fn what_is_left_in_a_channel_is_taken_out(#[case] mechanism: Mechanism, #[case] give: Value, #[case] take: Value) {
+#[case(Mechanism::Pipe, json!({"write": {"size": 20}}), json!({"read": {"size": 8}}), 40)]
+#[case(Mechanism::UnixStream, json!({"write": {"size": 20}}), json!({"read": {"size": 8}}), 40)]
+#[case(Mechanism::PosixMq, json!({"send": {"size": 20}}), json!({"receive": {"nonblocking": true}}), 2)]
+#[case(Mechanism::SysvMsg, json!({"send": {"size": 20}}), json!({"receive": {"nonblocking": true}}), 2)]
+fn what_is_left_in_a_channel_is_taken_out(
+    #[case] mechanism: Mechanism,
+    #[case] give: Value,
+    #[case] take: Value,
+    #[case] sent: u64,
+    #[values(false, true)] tells_how_much: bool,
+) {
     let holders = [("w", Some(HeldEnd::Write)), ("r", Some(HeldEnd::Read))];
     let mut lane = Lane::start();
     let options = if mechanism == Mechanism::PosixMq { json!({"message_size": 64}) } else { json!({}) };
@@ -207,7 +214,9 @@ fn what_is_left_in_a_channel_is_taken_out(#[case] mechanism: Mechanism, #[case] 
     // Twice as much is given as is taken, and the next run on the same copy finds none of it.
     let giver = steps(&[give.clone(), give, met.clone()], 10, &meetings, true);
     lane.process("w").connection.say(&shared(giver, Some(&[])));
-    lane.process("r").connection.say(&shared(steps(&[met, take], 10, &meetings, true), Some(&["c"])));
+    let ToAgent::Steps(taker) = shared(steps(&[met, take], 10, &meetings, true), Some(&["c"])) else { panic!() };
+    let sent = BTreeMap::from_iter(tells_how_much.then(|| ("c".to_owned(), sent)));
+    lane.process("r").connection.say(&ToAgent::Steps(Steps { sent, ..taker }));
     for process in ["w", "r"] {
         match lane.process(process).connection.hear() {
             Some(FromAgent::Finished(finished)) => assert_eq!(finished.runs, 10),
