@@ -2,6 +2,8 @@
 //!
 //! `cargo bench -p harness` (a C compiler is needed). The reference agent has to be built: `cargo build --release -p impls`.
 
+mod support;
+
 use criterion::{Criterion, criterion_group, criterion_main};
 use harness::{Config, Job, Session};
 use harness_core::{
@@ -13,18 +15,7 @@ use std::{
     process::Command,
     time::{Duration, Instant},
 };
-
-fn beside(name: &str) -> PathBuf {
-    let bench = std::env::current_exe().expect("a bench has a path");
-    let profile = bench.parent().and_then(|deps| deps.parent()).expect("benches lie in target/PROFILE/deps");
-    let path = profile.join(name);
-    assert!(
-        path.exists(),
-        "{} is missing: cargo build --release -p impls; cargo build --release -p harness --examples",
-        path.display()
-    );
-    path
-}
+use support::beside;
 
 fn session() -> Session {
     let config = Config { jobs: 1, ..Config::new(vec![beside("plumbline-agent").into()], beside("examples/helper")) };

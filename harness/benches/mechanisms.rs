@@ -3,6 +3,8 @@
 //! `cargo bench -p harness --bench mechanisms [FILTER]` (`cargo build --release -p impls; cargo build --release -p harness --examples` first). As
 //! many operations as criterion asks for are one sample, measured in the agent. Distributions, floors and comparisons are in `cargo xtask bench`.
 
+mod support;
+
 use criterion::{BenchmarkId, Criterion, SamplingMode, Throughput};
 use harness::{
     Config, Session,
@@ -10,7 +12,8 @@ use harness::{
 };
 use harness_core::measure::{Cell, Placement, Shape, sweep};
 use spec::vocabulary::MECHANISMS;
-use std::{path::PathBuf, time::Duration};
+use std::time::Duration;
+use support::beside;
 
 /// Sizes of messages that throughput is shown of: bytes.
 const BYTES: [u64; 2] = [64, 65_536];
@@ -62,17 +65,4 @@ fn bench(criterion: &mut Criterion, session: &Session, cell: Cell) {
 fn session() -> Session {
     let config = Config { jobs: 1, ..Config::new(vec![beside("plumbline-agent").into()], beside("examples/helper")) };
     Session::start(config).expect("the reference agent starts")
-}
-
-/// A program of the same profile.
-fn beside(name: &str) -> PathBuf {
-    let bench = std::env::current_exe().expect("a bench has a path");
-    let profile = bench.parent().and_then(|deps| deps.parent()).expect("benches lie in target/PROFILE/deps");
-    let path = profile.join(name);
-    assert!(
-        path.exists(),
-        "{} is missing: cargo build --release -p impls; cargo build --release -p harness --examples",
-        path.display()
-    );
-    path
 }

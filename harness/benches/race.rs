@@ -7,6 +7,8 @@
 //! that nothing races with, and keeps all of it, since it has to judge it. `loop` is the time in which processes race; `whole` is
 //! everything else as well: processes, channels, journals, judgement.
 
+mod support;
+
 use harness::{Config, Job, Progress, Session};
 use harness_core::{
     Plan,
@@ -17,6 +19,7 @@ use std::{
     path::{Path, PathBuf},
     process::Command,
 };
+use support::beside;
 
 /// Iterations of one round.
 const RUNS: u32 = 50_000;
@@ -196,16 +199,4 @@ fn compiled() -> PathBuf {
     let status = Command::new("cc").args(["-O2", "-Wall", "-Wextra", "-o"]).arg(&program).arg(&source).status();
     assert!(status.is_ok_and(|status| status.success()), "cc cannot compile {}", source.display());
     program
-}
-
-fn beside(name: &str) -> PathBuf {
-    let bench = std::env::current_exe().expect("a bench has a path");
-    let profile = bench.parent().and_then(|deps| deps.parent()).expect("benches lie in target/PROFILE/deps");
-    let path = profile.join(name);
-    assert!(
-        path.exists(),
-        "{} is missing: cargo build --release -p impls; cargo build --release -p harness --examples",
-        path.display()
-    );
-    path
 }

@@ -2,12 +2,7 @@
 
 use super::trace::{Call, Mark, Trace};
 use crate::finding::Anomaly;
-use std::{
-    collections::BTreeSet,
-    fmt::Debug,
-    hash::Hash,
-    rc::Rc,
-};
+use std::{collections::BTreeSet, fmt::Debug, hash::Hash, rc::Rc};
 
 /// A set whose order depends on nothing but its members: the same history gets the same words.
 type Set<T> = rustc_hash::FxHashSet<T>;
