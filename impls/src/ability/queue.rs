@@ -50,7 +50,7 @@ pub trait Queue: Channel + DrivenQueue {
     /// # Errors
     /// As the mechanism's call; senseless where there are no types.
     fn send_typed(&mut self, _bytes: &[u8], _kind: u64, _patience: Patience) -> Result<usize> {
-        Err(Failure::Senseless("its messages have no type".to_owned()))
+        Err(Failure::senseless("its messages have no type"))
     }
 
     /// Receives a message of certain types.
@@ -58,7 +58,7 @@ pub trait Queue: Channel + DrivenQueue {
     /// # Errors
     /// As the mechanism's call; senseless where there are no types.
     fn receive_filtered(&mut self, _buffer: &mut [u8], _filter: Filter, _patience: Patience) -> Result<Message> {
-        Err(Failure::Senseless("its messages have no type".to_owned()))
+        Err(Failure::senseless("its messages have no type"))
     }
 
     /// Asks for a signal, with a value, when a message comes to the empty queue; without a signal takes that back.
@@ -66,7 +66,7 @@ pub trait Queue: Channel + DrivenQueue {
     /// # Errors
     /// As `mq_notify()`; senseless where nobody can be asked.
     fn notify(&mut self, _request: Option<(i32, u64)>) -> Result<()> {
-        Err(Failure::Senseless("it tells nobody when a message comes".to_owned()))
+        Err(Failure::senseless("it tells nobody when a message comes"))
     }
 
     /// A buffer that is large enough for every message: bytes.
@@ -77,6 +77,6 @@ pub trait Queue: Channel + DrivenQueue {
     /// # Errors
     /// As the mechanism's call; senseless where it does not tell.
     fn attributes(&mut self) -> Result<u64> {
-        Err(Failure::Senseless("it does not tell how many messages it holds".to_owned()))
+        Err(Failure::senseless("it does not tell how many messages it holds"))
     }
 }

@@ -3,7 +3,7 @@
 use super::{Mechanism, OpenError, Opened, Place, no_such_end, sysv};
 use crate::ability::{Channel, Failure, Filter, Message, Names, Object, Opening, Patience, Queue, Result};
 use harness_core::wire::HeldEnd;
-use impls_sys::sysv::{Creation, queue, queued, receive, remove_queue, send};
+use impls_sys::sysv::{Creation, Envelope, queue, queued, remove_queue};
 use nix::errno::Errno;
 use spec::{operation::End, scenario};
 
@@ -30,7 +30,7 @@ impl Mechanism for SysvMsg {
     fn open(&self, place: &Place, _: &scenario::Channel<u64>) -> std::result::Result<Box<dyn Opened>, OpenError> {
         let key = sysv::key(place)?;
         let id = queue(key, Creation::NEW).map_err(OpenError::of("msgget"))?;
-        Ok(Box::new(HeldQueue { key, id: Some(id), by_name: false }))
+        Ok(Box::new(HeldQueue { key, id: Some(id), by_name: false, envelope: Envelope::default() }))
     }
 
     fn prepare(
@@ -42,7 +42,7 @@ impl Mechanism for SysvMsg {
         if options.exists {
             queue(key, Creation::NEW).map_err(OpenError::of("msgget"))?;
         }
-        Ok(Box::new(HeldQueue { key, id: None, by_name: true }))
+        Ok(Box::new(HeldQueue { key, id: None, by_name: true, envelope: Envelope::default() }))
     }
 
     fn remove(&self, place: &Place) {
@@ -55,11 +55,14 @@ struct HeldQueue {
     key: i32,
     id: Option<i32>,
     by_name: bool,
+    /// Where messages lie for the calls.
+    envelope: Envelope,
 }
 
 impl HeldQueue {
+    #[inline]
     fn id(&self) -> Result<i32> {
-        self.id.ok_or_else(|| Failure::Senseless("this process has not opened it".to_owned()))
+        self.id.ok_or_else(|| Failure::senseless("this process has not opened it"))
     }
 }
 
@@ -74,7 +77,7 @@ impl Opened for HeldQueue {
 
 impl Channel for HeldQueue {
     fn close(&mut self, _: Option<End>) -> Result<()> {
-        Err(Failure::Senseless("there is nothing to close: it is known by its number alone".to_owned()))
+        Err(Failure::senseless("there is nothing to close: it is known by its number alone"))
     }
 
     fn names(&mut self) -> Option<&mut dyn Names> {
@@ -83,52 +86,58 @@ impl Channel for HeldQueue {
 }
 
 /// Whether a call is to wait.
+#[inline]
 fn waits(patience: Patience) -> Result<bool> {
     match patience {
         Patience::Forever => Ok(true),
         Patience::Never => Ok(false),
-        Patience::For(_) => Err(Failure::Senseless("its calls take no timeout".to_owned())),
+        Patience::For(_) => Err(Failure::senseless("its calls take no timeout")),
     }
 }
 
 /// A type as the calls take it.
+#[inline]
 fn number(kind: u64) -> Result<libc::c_long> {
     libc::c_long::try_from(kind).map_err(|_| Errno::EINVAL.into())
 }
 
 impl Queue for HeldQueue {
+    #[inline]
     fn send(&mut self, bytes: &[u8], priority: Option<u32>, patience: Patience) -> Result<usize> {
         if priority.is_some() {
-            return Err(Failure::Senseless("its messages have no priority, but a type".to_owned()));
+            return Err(Failure::senseless("its messages have no priority, but a type"));
         }
         self.send_typed(bytes, PLAIN, patience)
     }
 
+    #[inline]
     fn receive(&mut self, buffer: &mut [u8], patience: Patience, peek: bool) -> Result<Message> {
         if peek {
-            return Err(Failure::Senseless("it has no way to peek".to_owned()));
+            return Err(Failure::senseless("it has no way to peek"));
         }
         self.receive_filtered(buffer, Filter::default(), patience)
     }
 
+    #[inline]
     fn send_typed(&mut self, bytes: &[u8], kind: u64, patience: Patience) -> Result<usize> {
-        send(self.id()?, number(kind)?, bytes, waits(patience)?)?;
+        self.envelope.send(self.id()?, number(kind)?, bytes, waits(patience)?)?;
         Ok(bytes.len())
     }
 
+    #[inline]
     fn receive_filtered(&mut self, buffer: &mut [u8], filter: Filter, patience: Patience) -> Result<Message> {
         let kind = match (filter.kind, filter.up_to) {
             (Some(kind), None) => number(kind)?,
             (None, Some(most)) => -number(most)?,
             (None, None) => 0,
             (Some(_), Some(_)) => {
-                return Err(Failure::Senseless("a type and a range of types cannot both be asked for".to_owned()));
+                return Err(Failure::senseless("a type and a range of types cannot both be asked for"));
             }
         };
         let mut flags = if waits(patience)? { 0 } else { libc::IPC_NOWAIT };
         flags |= if filter.truncate { libc::MSG_NOERROR } else { 0 };
         flags |= if filter.except { except()? } else { 0 };
-        let (length, kind) = receive(self.id()?, kind, buffer, flags)?;
+        let (length, kind) = self.envelope.receive(self.id()?, kind, buffer, flags)?;
         Ok(Message { length, r#type: u64::try_from(kind).ok(), ..Message::default() })
     }
 
@@ -148,7 +157,7 @@ fn except() -> Result<libc::c_int> {
 
 #[cfg(not(target_os = "linux"))]
 fn except() -> Result<libc::c_int> {
-    Err(Failure::Senseless("this system has no MSG_EXCEPT".to_owned()))
+    Err(Failure::senseless("this system has no MSG_EXCEPT"))
 }
 
 impl Names for HeldQueue {

@@ -59,30 +59,66 @@ pub fn queued(id: i32) -> Result<u64> {
 /// The type of a message comes before its text: struct msgbuf of msgop(2).
 const TYPE_BYTES: usize = size_of::<libc::c_long>();
 
-/// `msgsnd()`.
-///
-/// # Errors
-/// As the call.
-pub fn send(id: i32, kind: libc::c_long, text: &[u8], wait: bool) -> Result<()> {
-    let mut message = kind.to_ne_bytes().to_vec();
-    message.extend_from_slice(text);
-    let flags = if wait { 0 } else { libc::IPC_NOWAIT };
-    // SAFETY: the message begins with its type and goes on with as many bytes as the call is told.
-    check(unsafe { libc::msgsnd(id, message.as_ptr().cast(), text.len(), flags) }).map(drop)
+/// The memory in which messages are handed to the system and taken from it, with their type before them. It is kept from one call to
+/// the next and grows with the longest message.
+#[derive(Debug, Default)]
+pub struct Envelope {
+    /// In numbers as wide as a type, so that the type is aligned.
+    words: Vec<libc::c_long>,
 }
 
-/// `msgrcv()`; `flags` as for the call. Returns the message's length and type.
-///
-/// # Errors
-/// As the call.
-pub fn receive(id: i32, kind: libc::c_long, buffer: &mut [u8], flags: libc::c_int) -> Result<(usize, libc::c_long)> {
-    let mut message = vec![0_u8; TYPE_BYTES + buffer.len()];
-    // SAFETY: the message has room for its type and for as many bytes as the call is told.
-    let length = unsafe { libc::msgrcv(id, message.as_mut_ptr().cast(), buffer.len(), kind, flags) };
-    let length = usize::try_from(length).map_err(|_| Errno::last())?;
-    let (kind, text) = message.split_at(TYPE_BYTES);
-    buffer[..length].copy_from_slice(&text[..length]);
-    Ok((length, libc::c_long::from_ne_bytes(kind.try_into().map_err(|_| Errno::EINVAL)?)))
+impl Envelope {
+    /// Sees to room for a text of so many bytes, and gives the envelope's address, which is that of the type.
+    #[inline]
+    fn with_room(&mut self, text: usize) -> *mut libc::c_long {
+        let words = 1 + text.div_ceil(TYPE_BYTES);
+        if self.words.len() < words {
+            self.words.resize(words, 0);
+        }
+        self.words.as_mut_ptr()
+    }
+
+    /// `msgsnd()`.
+    ///
+    /// # Errors
+    /// As the call.
+    #[inline]
+    pub fn send(&mut self, id: i32, kind: libc::c_long, text: &[u8], wait: bool) -> Result<()> {
+        let message = self.with_room(text.len());
+        // SAFETY: the envelope begins with room for the type.
+        unsafe { message.write(kind) };
+        // SAFETY: the text's place in the envelope begins within it.
+        let place = unsafe { message.add(1) };
+        // SAFETY: from there on the envelope has room for as many bytes as the text has.
+        unsafe { std::ptr::copy_nonoverlapping(text.as_ptr(), place.cast(), text.len()) };
+        let flags = if wait { 0 } else { libc::IPC_NOWAIT };
+        // SAFETY: the message begins with its type and goes on with as many bytes as the call is told.
+        check(unsafe { libc::msgsnd(id, message.cast(), text.len(), flags) }).map(drop)
+    }
+
+    /// `msgrcv()`; `flags` as for the call. Returns the message's length and type.
+    ///
+    /// # Errors
+    /// As the call.
+    #[inline]
+    pub fn receive(
+        &mut self,
+        id: i32,
+        kind: libc::c_long,
+        buffer: &mut [u8],
+        flags: libc::c_int,
+    ) -> Result<(usize, libc::c_long)> {
+        let message = self.with_room(buffer.len());
+        // SAFETY: the envelope has room for the type and for as many bytes after it as the call is told.
+        let length = unsafe { libc::msgrcv(id, message.cast(), buffer.len(), kind, flags) };
+        let length = usize::try_from(length).map_err(|_| Errno::last())?;
+        let text = &mut buffer[..length];
+        // SAFETY: the text's place in the envelope begins within it.
+        let place = unsafe { message.add(1) };
+        // SAFETY: from there on the envelope holds as many bytes as the call says, all of which were initialized when it grew.
+        unsafe { std::ptr::copy_nonoverlapping(place.cast(), text.as_mut_ptr(), length) };
+        Ok((length, self.words[0]))
+    }
 }
 
 /// `semget()`.
@@ -138,22 +174,31 @@ pub struct Change {
 ///
 /// # Errors
 /// As the call.
+#[inline]
 pub fn change(id: i32, changes: &[Change], timeout: Option<Duration>) -> Result<()> {
-    let flag = |set: bool, flag: libc::c_int| if set { flag } else { 0 };
-    let mut operations: Vec<libc::sembuf> = changes
-        .iter()
-        .map(|change| libc::sembuf {
-            sem_num: change.number,
-            sem_op: change.add,
-            sem_flg: i16::try_from(flag(change.undo, libc::SEM_UNDO) | flag(change.nonblocking, libc::IPC_NOWAIT))
-                .unwrap_or(0),
-        })
-        .collect();
+    if let ([change], None) = (changes, timeout) {
+        // Most calls are like this; nothing has to be allocated for them.
+        return operate(id, &mut [operation(change)]);
+    }
+    let mut operations: Vec<libc::sembuf> = changes.iter().map(operation).collect();
     match timeout {
-        // SAFETY: the operations live through the call, and there are as many as it is told.
-        None => check(unsafe { libc::semop(id, operations.as_mut_ptr(), operations.len()) }).map(drop),
+        None => operate(id, &mut operations),
         Some(timeout) => timed(id, &mut operations, timeout),
     }
+}
+
+/// A change as the calls take it.
+#[inline]
+fn operation(change: &Change) -> libc::sembuf {
+    let flag = |set: bool, flag: libc::c_int| if set { flag } else { 0 };
+    let flags = flag(change.undo, libc::SEM_UNDO) | flag(change.nonblocking, libc::IPC_NOWAIT);
+    libc::sembuf { sem_num: change.number, sem_op: change.add, sem_flg: i16::try_from(flags).unwrap_or(0) }
+}
+
+#[inline]
+fn operate(id: i32, operations: &mut [libc::sembuf]) -> Result<()> {
+    // SAFETY: the operations live through the call, and there are as many as it is told.
+    check(unsafe { libc::semop(id, operations.as_mut_ptr(), operations.len()) }).map(drop)
 }
 
 #[cfg(target_os = "linux")]
