@@ -101,9 +101,7 @@ impl Turns<'_> {
                 }
             }
             cells.retain(|cell| !out.contains(cell));
-            live.set_steps(
-                u64::from(number + 1) * cells.len() as u64 + u64::from(self.pairs - number - 1) * cells.len() as u64,
-            );
+            live.set_left(u64::from(self.pairs - number - 1) * cells.len() as u64);
         }
         live.finish();
         all

@@ -173,7 +173,6 @@ impl<'s> Measuring<'s> {
             return Ok(());
         }
         let mut live = Live::start(cells.len() * CONFIRMING_ROUNDS as usize);
-        live.set_steps(cells.len() as u64 * u64::from(CONFIRMING_ROUNDS));
         for _ in 0..CONFIRMING_ROUNDS {
             self.round(&mut cells, effort, &mut live, &|_| Some(0))?;
         }

@@ -5,7 +5,7 @@ use crate::{ExitCode, Failure, output, workspace};
 use anyhow::Context as _;
 use harness::{
     Session,
-    measure::{Effort, Order},
+    measure::{Effort, Order, Unmeasured},
 };
 use harness_core::measure::{Cell, Placement, Shape, statistics::Random};
 use reports::performance::twins::{self, Rounds};
@@ -74,7 +74,9 @@ fn compare(
     }
     let session = super::session(arguments.agent()?)?;
     let effort = if arguments.quick { Effort::QUICK } else { Effort::FULL };
-    let effort = Effort { floor_ns: 0, ..effort };
+    // Neither is measured anew where strangers disturb it: ours would be the best of several then, and theirs whatever came.
+    let effort = Effort { floor_ns: 0, tries: 1, ..effort };
+    let mut figures = Figures { session: &session, effort, has_failed: false };
     let rounds = arguments.rounds.unwrap_or(ROUNDS);
     let mut random = Random::new(u64::from(std::process::id()));
     let mut all: Vec<BTreeMap<Cell, Rounds>> = others.iter().map(|_| BTreeMap::new()).collect();
@@ -93,16 +95,13 @@ fn compare(
             let mut theirs: Vec<Option<f64>> = others.iter().map(|_| None).collect();
             for place in (turn..=others.len()).chain(0..turn) {
                 match others.get(place) {
-                    Some(other) => theirs[place] = figure_of(&session, &other.command, cell, round, &effort)?,
-                    None => {
-                        let order = Order::new(*cell, round, effort);
-                        ours = session.measure(&order).ok().map(|sample| sample.cost_ns());
-                    }
+                    Some(other) => theirs[place] = figures.theirs(&other.command, cell, round),
+                    None => ours = figures.ours(cell, round),
                 }
             }
-            for (figures, theirs) in all.iter_mut().zip(&theirs) {
+            for (pairs, theirs) in all.iter_mut().zip(&theirs) {
                 if let (Some(ours), Some(theirs)) = (ours, theirs) {
-                    figures.entry(*cell).or_default().pairs.push((ours, *theirs));
+                    pairs.entry(*cell).or_default().pairs.push((ours, *theirs));
                 }
             }
             if ours.is_none() || theirs.iter().all(Option::is_none) {
@@ -110,14 +109,63 @@ fn compare(
             }
         }
         cells.retain(|cell| !out.contains(cell));
-        live.set_steps(u64::from(rounds) * cells.len() as u64);
+        live.set_left(u64::from(rounds - round - 1) * cells.len() as u64);
     }
     live.finish();
+    let has_failed = figures.has_failed;
     drop(session);
-    for (other, figures) in others.iter().zip(&all) {
-        output::print(&twins::render(other.name, figures, output::color()))?;
+    for (other, rounds) in others.iter().zip(&all) {
+        output::print(&twins::render(other.name, rounds, output::color()))?;
     }
-    Ok(if interrupted.load(Ordering::Relaxed) { ExitCode::Interrupted } else { ExitCode::Success })
+    Ok(match (interrupted.load(Ordering::Relaxed), has_failed) {
+        (_, true) => ExitCode::Faulty,
+        (true, false) => ExitCode::Interrupted,
+        (false, false) if all.iter().all(BTreeMap::is_empty) => {
+            output::say("nothing was compared: for none of these cells is there a loop on both sides that this system allows");
+            ExitCode::NothingSelected
+        }
+        (false, false) => ExitCode::Success,
+    })
+}
+
+/// Takes the figures of one cell and one round; says what fails, and that something has.
+struct Figures<'s> {
+    session: &'s Session,
+    effort: Effort,
+    has_failed: bool,
+}
+
+impl Figures<'_> {
+    /// Ours: nanoseconds; `None` where it cannot be measured.
+    fn ours(&mut self, cell: &Cell, round: u32) -> Option<f64> {
+        match self.session.measure(&Order::new(*cell, round, self.effort)) {
+            Ok(sample) => Some(sample.cost_ns()),
+            Err(Unmeasured::NotApplicable(_)) => None,
+            Err(Unmeasured::Failed(reason)) => self.failed(&format!("{cell}: {reason}")),
+        }
+    }
+
+    /// What another program says: nanoseconds; `None` where it has no loop for the cell, or the system does not allow it.
+    fn theirs(&mut self, command: &[OsString], cell: &Cell, round: u32) -> Option<f64> {
+        let mut words = command.to_vec();
+        words.extend([cell.to_string().into(), self.effort.sample_ns.to_string().into()]);
+        words.extend(self.session.processors_of(cell, round).iter().map(|processor| processor.to_string().into()));
+        let shown = words[0].to_string_lossy().into_owned();
+        match self.session.run_beside(&words) {
+            Ok(text) => match text.trim().parse() {
+                Ok(cost) => Some(cost),
+                Err(_) => self.failed(&format!("{shown} printed `{}` for {cell}, which is no number", text.trim())),
+            },
+            Err((Some(NO_LOOP), _)) => None,
+            Err((_, words)) => self.failed(&format!("{shown} failed with {cell}: {words}")),
+        }
+    }
+
+    fn failed(&mut self, what: &str) -> Option<f64> {
+        output::say(what);
+        self.has_failed = true;
+        None
+    }
 }
 
 /// Where the two are compared unless something else is asked for: where figures are steady, and sizes that differ.
@@ -129,31 +177,6 @@ fn is_compared(cell: &Cell) -> bool {
     };
     has_size && cell.placement == Placement::OneCore && cell.parties < 4
         || cell.placement == Placement::TwoAwake && has_size
-}
-
-/// What another program says: nanoseconds; `None` where it has no loop for the cell, or the system does not allow it.
-fn figure_of(
-    session: &Session,
-    command: &[OsString],
-    cell: &Cell,
-    round: u32,
-    effort: &Effort,
-) -> anyhow::Result<Option<f64>> {
-    let mut words = command.to_vec();
-    words.extend([cell.to_string().into(), effort.sample_ns.to_string().into()]);
-    words.extend(session.processors_of(cell, round).iter().map(|processor| processor.to_string().into()));
-    let shown = words[0].to_string_lossy().into_owned();
-    match session.run_beside(&words) {
-        Ok(text) => {
-            let cost = text.trim().parse().with_context(|| format!("{shown} printed `{}` for {cell}", text.trim()))?;
-            Ok(Some(cost))
-        }
-        Err((Some(NO_LOOP), _)) => Ok(None),
-        Err((_, words)) => {
-            output::say(&format!("{shown} failed with {cell}: {words}"));
-            Ok(None)
-        }
-    }
 }
 
 /// A file of the benches that are not Rust.
