@@ -11,9 +11,7 @@ use crate::{
 };
 use harness_core::wire::{FromAgent, Measure, Measured, measure::Task as What};
 use spec::vocabulary::Feature;
-use std::{
-    hint,
-};
+use std::hint;
 
 /// The meeting of so many who measure: scenarios do not have so many meetings. Who comes to one has to have come as often as the others.
 fn meeting_of(parties: usize) -> usize {

@@ -121,7 +121,9 @@ fn compare(
         (_, true) => ExitCode::Faulty,
         (true, false) => ExitCode::Interrupted,
         (false, false) if all.iter().all(BTreeMap::is_empty) => {
-            output::say("nothing was compared: for none of these cells is there a loop on both sides that this system allows");
+            output::say(
+                "nothing was compared: for none of these cells is there a loop on both sides that this system allows",
+            );
             ExitCode::NothingSelected
         }
         (false, false) => ExitCode::Success,
