@@ -47,7 +47,8 @@ impl Process<'_> {
         let place = parties.iter().position(|party| *party == own);
         let place = place.ok_or_else(|| Problem("it was told to measure what it takes no part in".to_owned()))?;
         let pids = told.parties.iter().map(|name| self.performer.pids.get(name).copied().unwrap_or(0)).collect();
-        let processors = allowed_processors().min(self.processors).max(1);
+        // Not how many this process may run on: it is bound to one, and the others may have others.
+        let processors = self.processors;
         let meetings = self.meetings.ok_or_else(no_meetings)?;
         let meeting = Meeting::new(meetings, meeting_of(parties.len()), own, &parties, processors)?;
         let mut recorder = match self.recorder.take() {
@@ -123,16 +124,4 @@ fn drive(told: &Measure, with: Loop<'_>, recorder: &mut Recorder) -> Result<Meas
         Channels { channel: channel.and_then(|held| held.object(0)), answers: answers.and_then(|held| held.object(0)) };
     measure::drive(channels, &mut task)?;
     Ok(task.finish())
-}
-
-/// How many processors this process may run on just now.
-#[cfg(target_os = "linux")]
-fn allowed_processors() -> usize {
-    super::team::processors_of_root()
-}
-
-/// How many processors this process may run on just now.
-#[cfg(not(target_os = "linux"))]
-fn allowed_processors() -> usize {
-    usize::MAX
 }

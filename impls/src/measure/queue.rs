@@ -40,14 +40,14 @@ impl<Q: Queue> DrivenQueue for Q {
     }
 }
 
-#[inline]
+#[inline(always)]
 fn send_message<Q: Queue>(queue: &mut Q, bytes: &[u8]) -> Result<(), Stopped> {
     let length = queue.send(bytes, None, Patience::Forever).map_err(|failure| Stopped::of("send", failure))?;
     if length == bytes.len() { Ok(()) } else { Err(Stopped::Impossible(in_pieces(bytes.len(), length))) }
 }
 
 /// Receives a message, which has to be whole.
-#[inline]
+#[inline(always)]
 fn receive_whole<Q: Queue>(queue: &mut Q, payload: &mut Payload) -> Result<(), Stopped> {
     let room = payload.room();
     let message = queue.receive(room, Patience::Forever, false).map_err(|failure| Stopped::of("receive", failure))?;
@@ -55,7 +55,7 @@ fn receive_whole<Q: Queue>(queue: &mut Q, payload: &mut Payload) -> Result<(), S
 }
 
 /// Receives a message, which has to be that of this number.
-#[inline]
+#[inline(always)]
 fn receive_message<Q: Queue>(queue: &mut Q, payload: &mut Payload, number: u64) -> Result<(), Stopped> {
     receive_whole(queue, payload)?;
     if payload.number() == payload.told(number) { Ok(()) } else { Err(Stopped::wrong(number, payload.number())) }

@@ -65,7 +65,7 @@ impl Channel for HeldBarrier {
 }
 
 impl Wake for HeldBarrier {
-    #[inline]
+    #[inline(always)]
     fn arrive(&mut self) -> Result<bool> {
         Ok(self.barrier()?.wait()?)
     }

@@ -101,13 +101,13 @@ impl Channel for Ends {
 }
 
 impl Stream for Ends {
-    #[inline]
+    #[inline(always)]
     fn write(&mut self, bytes: &[u8], nonblocking: bool) -> Result<usize> {
         let descriptor = self.writer();
         without_waiting(descriptor, nonblocking, || descriptor.write(bytes))
     }
 
-    #[inline]
+    #[inline(always)]
     fn read(&mut self, buffer: &mut [u8], nonblocking: bool, peek: bool) -> Result<usize> {
         if peek {
             return Err(Failure::senseless("it has no way to peek"));

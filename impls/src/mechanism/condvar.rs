@@ -69,14 +69,14 @@ impl Channel for HeldCondvar {
 }
 
 impl Lock for HeldCondvar {
-    #[inline]
+    #[inline(always)]
     fn lock(&mut self, mode: Mode, bytes: Bytes, patience: Patience) -> Result<()> {
         ability::exclusive_only(mode)?;
         bytes.none_named()?;
         pthread_mutex::take(self.both()?.1, patience)
     }
 
-    #[inline]
+    #[inline(always)]
     fn unlock(&mut self, bytes: Bytes) -> Result<()> {
         bytes.none_named()?;
         pthread_mutex::release(self.both()?.1)
@@ -84,7 +84,7 @@ impl Lock for HeldCondvar {
 }
 
 impl Wake for HeldCondvar {
-    #[inline]
+    #[inline(always)]
     fn wait_on(&mut self, _: u64, patience: Patience) -> Result<()> {
         let (condition, mutex) = self.both()?;
         Ok(match patience {
@@ -94,7 +94,7 @@ impl Wake for HeldCondvar {
         }?)
     }
 
-    #[inline]
+    #[inline(always)]
     fn notify(&mut self, sleepers: Sleepers) -> Result<Option<u64>> {
         let (condition, _) = self.both()?;
         match sleepers {

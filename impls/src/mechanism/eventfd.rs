@@ -98,14 +98,14 @@ fn nonblocking(patience: Patience) -> Result<bool> {
 }
 
 impl Counter for HeldCounter {
-    #[inline]
+    #[inline(always)]
     fn wait(&mut self, patience: Patience) -> Result<Option<u64>> {
         let mut value = [0; 8];
         without_waiting(&self.counter, nonblocking(patience)?, || self.counter.read(&mut value))?;
         Ok(Some(u64::from_ne_bytes(value)))
     }
 
-    #[inline]
+    #[inline(always)]
     fn post(&mut self, value: u64, patience: Patience) -> Result<()> {
         without_waiting(&self.counter, nonblocking(patience)?, || self.counter.write(&value.to_ne_bytes()))?;
         Ok(())

@@ -161,7 +161,7 @@ impl Channel for HeldFile {
 }
 
 impl Lock for HeldFile {
-    #[inline]
+    #[inline(always)]
     fn lock(&mut self, mode: Mode, bytes: Bytes, patience: Patience) -> Result<()> {
         let waits = match patience {
             Patience::Forever => true,
@@ -176,7 +176,7 @@ impl Lock for HeldFile {
         self.set(if mode == Mode::Shared { libc::F_RDLCK } else { libc::F_WRLCK }, bytes, waits)
     }
 
-    #[inline]
+    #[inline(always)]
     fn unlock(&mut self, bytes: Bytes) -> Result<()> {
         if self.call == Call::Flock {
             bytes.none_named()?;

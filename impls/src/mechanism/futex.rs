@@ -116,7 +116,7 @@ impl Channel for HeldFutex {
 }
 
 impl Wake for HeldFutex {
-    #[inline]
+    #[inline(always)]
     fn wait_on(&mut self, expected: u64, patience: Patience) -> Result<()> {
         let (word, expected) = (self.word()?, value(expected)?);
         Ok(match patience {
@@ -126,7 +126,7 @@ impl Wake for HeldFutex {
         }?)
     }
 
-    #[inline]
+    #[inline(always)]
     fn notify(&mut self, sleepers: Sleepers) -> Result<Option<u64>> {
         Ok(Some(futex::wake(self.word()?, count(sleepers))? as u64))
     }
@@ -169,13 +169,13 @@ impl Wake for HeldFutex {
         Ok(futex::requeue(word, value(asked.expected.unwrap_or(0))?, woken, to, moved)? as u64)
     }
 
-    #[inline]
+    #[inline(always)]
     fn store(&mut self, stored: u64) -> Result<()> {
         self.word()?.store(value(stored)?, Ordering::SeqCst);
         Ok(())
     }
 
-    #[inline]
+    #[inline(always)]
     fn load(&mut self) -> Result<u64> {
         Ok(self.word()?.load(Ordering::SeqCst).into())
     }

@@ -100,7 +100,7 @@ fn nonblocking(patience: Patience) -> Result<bool> {
 }
 
 impl Queue for Packets {
-    #[inline]
+    #[inline(always)]
     fn send(&mut self, bytes: &[u8], priority: Option<u32>, patience: Patience) -> Result<usize> {
         if priority.is_some() {
             return Err(Failure::senseless("its packets have no priority"));
@@ -108,7 +108,7 @@ impl Queue for Packets {
         without_waiting(&self.0.writing, nonblocking(patience)?, || self.0.writing.write(bytes))
     }
 
-    #[inline]
+    #[inline(always)]
     fn receive(&mut self, buffer: &mut [u8], patience: Patience, peek: bool) -> Result<Message> {
         if peek {
             return Err(Failure::senseless("it has no way to peek"));

@@ -129,13 +129,13 @@ impl Channel for HeldQueue {
 }
 
 impl Queue for HeldQueue {
-    #[inline]
+    #[inline(always)]
     fn send(&mut self, bytes: &[u8], priority: Option<u32>, patience: Patience) -> Result<usize> {
         call(&self.queue, patience, |timeout| self.queue.send(bytes, priority.unwrap_or(0), timeout))?;
         Ok(bytes.len())
     }
 
-    #[inline]
+    #[inline(always)]
     fn receive(&mut self, buffer: &mut [u8], patience: Patience, peek: bool) -> Result<Message> {
         if peek {
             return Err(Failure::senseless("it has no way to peek"));

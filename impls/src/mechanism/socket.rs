@@ -423,14 +423,14 @@ impl Channel for Sockets {
 }
 
 impl Stream for Sockets {
-    #[inline]
+    #[inline(always)]
     fn write(&mut self, bytes: &[u8], nonblocking: bool) -> Result<usize> {
         let writer = self.writer();
         // Without MSG_NOSIGNAL: SIGPIPE is part of what is examined.
         Ok(if nonblocking { send(writer.number(), bytes, MsgFlags::MSG_DONTWAIT) } else { writer.write(bytes) }?)
     }
 
-    #[inline]
+    #[inline(always)]
     fn read(&mut self, buffer: &mut [u8], nonblocking: bool, peek: bool) -> Result<usize> {
         Ok(if nonblocking || peek {
             recv(self.reading.number(), buffer, flags(nonblocking, peek))
@@ -441,7 +441,7 @@ impl Stream for Sockets {
 }
 
 impl Queue for Sockets {
-    #[inline]
+    #[inline(always)]
     fn send(&mut self, bytes: &[u8], priority: Option<u32>, patience: Patience) -> Result<usize> {
         if priority.is_some() {
             return Err(Failure::senseless("its messages have no priority"));
@@ -449,7 +449,7 @@ impl Queue for Sockets {
         Ok(send(self.writer().number(), bytes, flags(nonblocking(patience)?, false))?)
     }
 
-    #[inline]
+    #[inline(always)]
     fn receive(&mut self, buffer: &mut [u8], patience: Patience, peek: bool) -> Result<Message> {
         let (length, truncated) = receive_message(self.reading.number(), buffer, flags(nonblocking(patience)?, peek))?;
         Ok(Message {

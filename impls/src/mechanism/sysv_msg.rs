@@ -102,7 +102,7 @@ fn number(kind: u64) -> Result<libc::c_long> {
 }
 
 impl Queue for HeldQueue {
-    #[inline]
+    #[inline(always)]
     fn send(&mut self, bytes: &[u8], priority: Option<u32>, patience: Patience) -> Result<usize> {
         if priority.is_some() {
             return Err(Failure::senseless("its messages have no priority, but a type"));
@@ -110,7 +110,7 @@ impl Queue for HeldQueue {
         self.send_typed(bytes, PLAIN, patience)
     }
 
-    #[inline]
+    #[inline(always)]
     fn receive(&mut self, buffer: &mut [u8], patience: Patience, peek: bool) -> Result<Message> {
         if peek {
             return Err(Failure::senseless("it has no way to peek"));
@@ -118,13 +118,13 @@ impl Queue for HeldQueue {
         self.receive_filtered(buffer, Filter::default(), patience)
     }
 
-    #[inline]
+    #[inline(always)]
     fn send_typed(&mut self, bytes: &[u8], kind: u64, patience: Patience) -> Result<usize> {
         self.envelope.send(self.id()?, number(kind)?, bytes, waits(patience)?)?;
         Ok(bytes.len())
     }
 
-    #[inline]
+    #[inline(always)]
     fn receive_filtered(&mut self, buffer: &mut [u8], filter: Filter, patience: Patience) -> Result<Message> {
         let kind = match (filter.kind, filter.up_to) {
             (Some(kind), None) => number(kind)?,

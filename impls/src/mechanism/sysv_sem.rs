@@ -95,7 +95,7 @@ impl Channel for HeldSet {
 }
 
 impl Counter for HeldSet {
-    #[inline]
+    #[inline(always)]
     fn wait(&mut self, patience: Patience) -> Result<Option<u64>> {
         let down = Change { add: -1, nonblocking: matches!(patience, Patience::Never), ..Change::default() };
         let timeout = if let Patience::For(timeout) = patience { Some(timeout) } else { None };
@@ -103,7 +103,7 @@ impl Counter for HeldSet {
         Ok(None)
     }
 
-    #[inline]
+    #[inline(always)]
     fn post(&mut self, _: u64, _: Patience) -> Result<()> {
         self.change(&[Change { add: 1, ..Change::default() }], None)
     }
@@ -120,7 +120,7 @@ impl Counter for HeldSet {
         Ok(true)
     }
 
-    #[inline]
+    #[inline(always)]
     fn change(&mut self, changes: &[Change], timeout: Option<Duration>) -> Result<()> {
         Ok(change(self.id()?, changes, timeout)?)
     }
