@@ -8,12 +8,13 @@ use harness::{
     measure::{Effort, Order, Unmeasured},
 };
 use harness_core::measure::{Cell, Placement, Shape, statistics::Random};
-use reports::performance::twins::{self, Rounds};
+use reports::performance::twins::{self, Rounds, Standing};
 use spec::Mechanism;
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     ffi::OsString,
     fs,
+    ops::Range,
     path::{Path, PathBuf},
     process::Command,
     sync::atomic::{AtomicBool, Ordering},
@@ -62,10 +63,10 @@ pub(super) fn run_peers(arguments: &Arguments, cells: &[Cell], interrupted: &Ato
     compare(arguments, cells, &peers, interrupted)
 }
 
-/// Measures ours and each of the others in every round, in an order that is another each time, and prints a table for each.
+/// Measures ours and each of the others in every round, and prints a table for each.
 fn compare(
     arguments: &Arguments,
-    mut cells: Vec<Cell>,
+    cells: Vec<Cell>,
     others: &[Beside],
     interrupted: &AtomicBool,
 ) -> anyhow::Result<ExitCode> {
@@ -76,43 +77,14 @@ fn compare(
     let effort = if arguments.quick { Effort::QUICK } else { Effort::FULL };
     // Neither is measured anew where strangers disturb it: ours would be the best of several then, and theirs whatever came.
     let effort = Effort { floor_ns: 0, tries: 1, ..effort };
-    let mut figures = Figures { session: &session, effort, has_failed: false };
     let rounds = arguments.rounds.unwrap_or(ROUNDS);
-    let mut random = Random::new(u64::from(std::process::id()));
-    let mut all: Vec<BTreeMap<Cell, Rounds>> = others.iter().map(|_| BTreeMap::new()).collect();
-    let mut live = Live::start(cells.len() * rounds as usize);
-    for round in 0..rounds {
-        random.shuffle(&mut cells);
-        let mut out = Vec::new();
-        for cell in &cells {
-            if interrupted.load(Ordering::Relaxed) {
-                break;
-            }
-            live.step(&cell.to_string());
-            // Who is first is by turns, so that nobody has the warmer processor.
-            let turn = (round as usize + usize::from(cell.parties)) % (others.len() + 1);
-            let mut ours = None;
-            let mut theirs: Vec<Option<f64>> = others.iter().map(|_| None).collect();
-            for place in (turn..=others.len()).chain(0..turn) {
-                match others.get(place) {
-                    Some(other) => theirs[place] = figures.theirs(&other.command, cell, round),
-                    None => ours = figures.ours(cell, round),
-                }
-            }
-            for (pairs, theirs) in all.iter_mut().zip(&theirs) {
-                if let (Some(ours), Some(theirs)) = (ours, theirs) {
-                    pairs.entry(*cell).or_default().pairs.push((ours, *theirs));
-                }
-            }
-            if ours.is_none() || theirs.iter().all(Option::is_none) {
-                out.push(*cell);
-            }
-        }
-        cells.retain(|cell| !out.contains(cell));
-        live.set_left(u64::from(rounds - round - 1) * cells.len() as u64);
-    }
-    live.finish();
-    let has_failed = figures.has_failed;
+    let all: Vec<BTreeMap<Cell, Rounds>> = others.iter().map(|_| BTreeMap::new()).collect();
+    let figures = Figures { session: &session, effort, interrupted, has_failed: false };
+    let mut turns = Turns { figures, others, random: Random::new(u64::from(std::process::id())), all };
+    turns.go(cells, 0..rounds, false);
+    // Where ours seem to take longer there are as many rounds again, with the others beside themselves.
+    turns.go(turns.open(), rounds..2 * rounds, true);
+    let Turns { figures: Figures { has_failed, .. }, all, .. } = turns;
     drop(session);
     for (other, rounds) in others.iter().zip(&all) {
         output::print(&twins::render(other.name, rounds, output::color()))?;
@@ -130,10 +102,78 @@ fn compare(
     })
 }
 
+/// Ours and the others, taking turns.
+struct Turns<'t> {
+    figures: Figures<'t>,
+    others: &'t [Beside],
+    random: Random,
+    /// What came of it, by whom ours are beside.
+    all: Vec<BTreeMap<Cell, Rounds>>,
+}
+
+impl Turns<'_> {
+    /// The cells in which ours seem to take longer than anybody's.
+    fn open(&self) -> Vec<Cell> {
+        let is_longer = |(cell, rounds): (&Cell, &Rounds)| (rounds.standing() == Standing::Longer).then_some(*cell);
+        let open: BTreeSet<Cell> = self.all.iter().flat_map(|rounds| rounds.iter().filter_map(is_longer)).collect();
+        open.into_iter().collect()
+    }
+
+    /// So many rounds, in an order that is another each time; each of the others twice where they are to be beside themselves. A
+    /// cell that one side does not have is left out from then on.
+    fn go(&mut self, mut cells: Vec<Cell>, rounds: Range<u32>, twice: bool) {
+        let mut live = Live::start(cells.len() * rounds.len());
+        for round in rounds.clone() {
+            self.random.shuffle(&mut cells);
+            let mut out = BTreeSet::new();
+            for cell in &cells {
+                if self.figures.interrupted.load(Ordering::Relaxed) {
+                    live.finish();
+                    return;
+                }
+                live.step(&cell.to_string());
+                if !self.once(cell, round, twice) {
+                    out.insert(*cell);
+                }
+            }
+            cells.retain(|cell| !out.contains(cell));
+            live.set_left(u64::from(rounds.end - round - 1) * cells.len() as u64);
+        }
+        live.finish();
+    }
+
+    /// One round of one cell. Says whether there was a figure of ours, and one of another.
+    fn once(&mut self, cell: &Cell, round: u32, twice: bool) -> bool {
+        let others = self.others.len();
+        let measured = if twice { 2 * others } else { others };
+        // Who is first is by turns, so that nobody has the warmer processor.
+        let turn = (round as usize + usize::from(cell.parties)) % (measured + 1);
+        let mut ours = None;
+        let mut theirs: Vec<Option<f64>> = vec![None; measured];
+        for place in (turn..=measured).chain(0..turn) {
+            if place == measured {
+                ours = self.figures.ours(cell, round);
+            } else {
+                theirs[place] = self.figures.theirs(&self.others[place % others].command, cell, round);
+            }
+        }
+        for (place, rounds) in self.all.iter_mut().enumerate() {
+            if let (Some(ours), Some(theirs)) = (ours, theirs[place]) {
+                rounds.entry(*cell).or_default().pairs.push((ours, theirs));
+            }
+            if let (Some(first), Some(Some(second))) = (theirs[place], theirs.get(place + others)) {
+                rounds.entry(*cell).or_default().controls.push((first, *second));
+            }
+        }
+        ours.is_some() && theirs.iter().any(Option::is_some)
+    }
+}
+
 /// Takes the figures of one cell and one round; says what fails, and that something has.
 struct Figures<'s> {
     session: &'s Session,
     effort: Effort,
+    interrupted: &'s AtomicBool,
     has_failed: bool,
 }
 
