@@ -20,7 +20,7 @@ pub use lock::{Bytes, Lock};
 pub(crate) use lock::{exclusive_only, not_held};
 pub use memory::Memory;
 pub use names::{Names, Opening};
-pub use queue::{Filter, Message, Queue};
+pub use queue::{Filter, HEAD, Message, Queue};
 pub use signals::Signals;
 pub use stream::Stream;
 pub use wake::{Sleepers, Wake};

@@ -18,6 +18,9 @@ pub struct Message {
     pub ended: bool,
 }
 
+/// Bytes before a message in a frame, see [`Queue::send_frame`]: a cache line, so that a message is aligned as well as its frame.
+pub const HEAD: usize = 64;
+
 /// Which messages are asked for; all, if nothing is said.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Filter {
@@ -44,6 +47,25 @@ pub trait Queue: Channel + DrivenQueue {
     /// # Errors
     /// As the mechanism's call; senseless where there is no timeout, or no way to peek.
     fn receive(&mut self, buffer: &mut [u8], patience: Patience, peek: bool) -> Result<Message>;
+
+    /// Sends the message that comes after the [`HEAD`] bytes of a frame. A mechanism whose call wants something before a message puts
+    /// it there, and copies nothing.
+    ///
+    /// # Errors
+    /// As [`Self::send`].
+    #[inline(always)]
+    fn send_frame(&mut self, frame: &mut [u8], patience: Patience) -> Result<usize> {
+        self.send(frame.get(HEAD..).unwrap_or_default(), None, patience)
+    }
+
+    /// Receives a message behind the [`HEAD`] bytes of a frame, as [`Self::send_frame`] sends one.
+    ///
+    /// # Errors
+    /// As [`Self::receive`].
+    #[inline(always)]
+    fn receive_frame(&mut self, frame: &mut [u8], patience: Patience) -> Result<Message> {
+        self.receive(frame.get_mut(HEAD..).unwrap_or_default(), patience, false)
+    }
 
     /// Sends a message of a type.
     ///

@@ -1,9 +1,9 @@
 //! `sysv_msg`: a System V message queue, msgget(2), msgop(2).
 
 use super::{Mechanism, OpenError, Opened, Place, no_such_end, sysv};
-use crate::ability::{Channel, Failure, Filter, Message, Names, Object, Opening, Patience, Queue, Result};
+use crate::ability::{Channel, Failure, Filter, HEAD, Message, Names, Object, Opening, Patience, Queue, Result};
 use harness_core::wire::HeldEnd;
-use impls_sys::sysv::{Creation, Envelope, queue, queued, remove_queue};
+use impls_sys::sysv::{self as calls, Creation, TYPE_BYTES, queue, queued, remove_queue};
 use nix::errno::Errno;
 use spec::{operation::End, scenario};
 
@@ -30,7 +30,7 @@ impl Mechanism for SysvMsg {
     fn open(&self, place: &Place, _: &scenario::Channel<u64>) -> std::result::Result<Box<dyn Opened>, OpenError> {
         let key = sysv::key(place)?;
         let id = queue(key, Creation::NEW).map_err(OpenError::of("msgget"))?;
-        Ok(Box::new(HeldQueue { key, id: Some(id), by_name: false, envelope: Envelope::default() }))
+        Ok(Box::new(HeldQueue { key, id: Some(id), by_name: false, message: Vec::new() }))
     }
 
     fn prepare(
@@ -42,7 +42,7 @@ impl Mechanism for SysvMsg {
         if options.exists {
             queue(key, Creation::NEW).map_err(OpenError::of("msgget"))?;
         }
-        Ok(Box::new(HeldQueue { key, id: None, by_name: true, envelope: Envelope::default() }))
+        Ok(Box::new(HeldQueue { key, id: None, by_name: true, message: Vec::new() }))
     }
 
     fn remove(&self, place: &Place) {
@@ -55,14 +55,23 @@ struct HeldQueue {
     key: i32,
     id: Option<i32>,
     by_name: bool,
-    /// Where messages lie for the calls.
-    envelope: Envelope,
+    /// The type and the text of a message, as the calls take them; kept from one to the next.
+    message: Vec<u8>,
 }
 
 impl HeldQueue {
     #[inline]
     fn id(&self) -> Result<i32> {
         self.id.ok_or_else(|| Failure::senseless("this process has not opened it"))
+    }
+
+    /// Room for a type and a text of so many bytes.
+    fn with_room(&mut self, text: usize) -> &mut [u8] {
+        let whole = TYPE_BYTES + text;
+        if self.message.len() < whole {
+            self.message.resize(whole, 0);
+        }
+        &mut self.message[..whole]
     }
 }
 
@@ -85,6 +94,11 @@ impl Channel for HeldQueue {
     }
 }
 
+/// A message in a frame, with the room for its type.
+fn in_frame(frame: &mut [u8]) -> Result<&mut [u8]> {
+    frame.get_mut(HEAD - TYPE_BYTES..).filter(|message| message.len() >= TYPE_BYTES).ok_or_else(|| Errno::EINVAL.into())
+}
+
 /// Whether a call is to wait.
 #[inline]
 fn waits(patience: Patience) -> Result<bool> {
@@ -99,6 +113,11 @@ fn waits(patience: Patience) -> Result<bool> {
 #[inline]
 fn number(kind: u64) -> Result<libc::c_long> {
     libc::c_long::try_from(kind).map_err(|_| Errno::EINVAL.into())
+}
+
+/// What a call gave.
+fn received(length: usize, kind: libc::c_long) -> Message {
+    Message { length, r#type: u64::try_from(kind).ok(), ..Message::default() }
 }
 
 impl Queue for HeldQueue {
@@ -120,7 +139,10 @@ impl Queue for HeldQueue {
 
     #[inline(always)]
     fn send_typed(&mut self, bytes: &[u8], kind: u64, patience: Patience) -> Result<usize> {
-        self.envelope.send(self.id()?, number(kind)?, bytes, waits(patience)?)?;
+        let (id, kind, waits) = (self.id()?, number(kind)?, waits(patience)?);
+        let message = self.with_room(bytes.len());
+        message[TYPE_BYTES..].copy_from_slice(bytes);
+        calls::send(id, kind, message, waits)?;
         Ok(bytes.len())
     }
 
@@ -137,8 +159,25 @@ impl Queue for HeldQueue {
         let mut flags = if waits(patience)? { 0 } else { libc::IPC_NOWAIT };
         flags |= if filter.truncate { libc::MSG_NOERROR } else { 0 };
         flags |= if filter.except { except()? } else { 0 };
-        let (length, kind) = self.envelope.receive(self.id()?, kind, buffer, flags)?;
-        Ok(Message { length, r#type: u64::try_from(kind).ok(), ..Message::default() })
+        let id = self.id()?;
+        let message = self.with_room(buffer.len());
+        let (length, kind) = calls::receive(id, kind, message, flags)?;
+        buffer[..length].copy_from_slice(&message[TYPE_BYTES..][..length]);
+        Ok(received(length, kind))
+    }
+
+    #[inline(always)]
+    fn send_frame(&mut self, frame: &mut [u8], patience: Patience) -> Result<usize> {
+        let message = in_frame(frame)?;
+        calls::send(self.id()?, number(PLAIN)?, message, waits(patience)?)?;
+        Ok(message.len() - TYPE_BYTES)
+    }
+
+    #[inline(always)]
+    fn receive_frame(&mut self, frame: &mut [u8], patience: Patience) -> Result<Message> {
+        let flags = if waits(patience)? { 0 } else { libc::IPC_NOWAIT };
+        let (length, kind) = calls::receive(self.id()?, 0, in_frame(frame)?, flags)?;
+        Ok(received(length, kind))
     }
 
     fn message_size_max(&self) -> usize {

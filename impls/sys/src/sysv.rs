@@ -56,69 +56,41 @@ pub fn queued(id: i32) -> Result<u64> {
     Ok(unsafe { state.assume_init() }.msg_qnum)
 }
 
-/// The type of a message comes before its text: struct msgbuf of msgop(2).
-const TYPE_BYTES: usize = size_of::<libc::c_long>();
+/// The type of a message comes before its text: struct msgbuf of msgop(2). So many bytes it takes.
+pub const TYPE_BYTES: usize = size_of::<libc::c_long>();
 
-/// The memory in which messages are handed to the system and taken from it, with their type before them. It is kept from one call to
-/// the next and grows with the longest message.
-#[derive(Debug, Default)]
-pub struct Envelope {
-    /// In numbers as wide as a type, so that the type is aligned.
-    words: Vec<libc::c_long>,
+/// The room for a type and for a text of a message.
+fn parts(message: &mut [u8]) -> Result<(&mut [u8; TYPE_BYTES], &mut [u8])> {
+    message.split_first_chunk_mut().ok_or(Errno::EINVAL)
 }
 
-impl Envelope {
-    /// Sees to room for a text of so many bytes, and gives the envelope's address, which is that of the type.
-    #[inline]
-    fn with_room(&mut self, text: usize) -> *mut libc::c_long {
-        let words = 1 + text.div_ceil(TYPE_BYTES);
-        if self.words.len() < words {
-            self.words.resize(words, 0);
-        }
-        self.words.as_mut_ptr()
-    }
+/// `msgsnd()` of the text that comes after the first [`TYPE_BYTES`] of a message; the type is written there.
+///
+/// # Errors
+/// As the call; `EINVAL` where there is no room for a type.
+#[inline]
+pub fn send(id: i32, kind: libc::c_long, message: &mut [u8], wait: bool) -> Result<()> {
+    let (head, text) = parts(message)?;
+    *head = kind.to_ne_bytes();
+    let length = text.len();
+    let flags = if wait { 0 } else { libc::IPC_NOWAIT };
+    // SAFETY: the message begins with its type and goes on with as many bytes as the call is told; the system copies both, from
+    // wherever they lie.
+    check(unsafe { libc::msgsnd(id, message.as_ptr().cast(), length, flags) }).map(drop)
+}
 
-    /// `msgsnd()`.
-    ///
-    /// # Errors
-    /// As the call.
-    #[inline]
-    pub fn send(&mut self, id: i32, kind: libc::c_long, text: &[u8], wait: bool) -> Result<()> {
-        let message = self.with_room(text.len());
-        // SAFETY: the envelope begins with room for the type.
-        unsafe { message.write(kind) };
-        // SAFETY: the text's place in the envelope begins within it.
-        let place = unsafe { message.add(1) };
-        // SAFETY: from there on the envelope has room for as many bytes as the text has.
-        unsafe { std::ptr::copy_nonoverlapping(text.as_ptr(), place.cast(), text.len()) };
-        let flags = if wait { 0 } else { libc::IPC_NOWAIT };
-        // SAFETY: the message begins with its type and goes on with as many bytes as the call is told.
-        check(unsafe { libc::msgsnd(id, message.cast(), text.len(), flags) }).map(drop)
-    }
-
-    /// `msgrcv()`; `flags` as for the call. Returns the message's length and type.
-    ///
-    /// # Errors
-    /// As the call.
-    #[inline]
-    pub fn receive(
-        &mut self,
-        id: i32,
-        kind: libc::c_long,
-        buffer: &mut [u8],
-        flags: libc::c_int,
-    ) -> Result<(usize, libc::c_long)> {
-        let message = self.with_room(buffer.len());
-        // SAFETY: the envelope has room for the type and for as many bytes after it as the call is told.
-        let length = unsafe { libc::msgrcv(id, message.cast(), buffer.len(), kind, flags) };
-        let length = usize::try_from(length).map_err(|_| Errno::last())?;
-        let text = &mut buffer[..length];
-        // SAFETY: the text's place in the envelope begins within it.
-        let place = unsafe { message.add(1) };
-        // SAFETY: from there on the envelope holds as many bytes as the call says, all of which were initialized when it grew.
-        unsafe { std::ptr::copy_nonoverlapping(place.cast(), text.as_mut_ptr(), length) };
-        Ok((length, self.words[0]))
-    }
+/// `msgrcv()` of a text behind the first [`TYPE_BYTES`] of a message; `flags` as for the call. Returns the text's length, and the type.
+///
+/// # Errors
+/// As the call; `EINVAL` where there is no room for a type.
+#[inline]
+pub fn receive(id: i32, kind: libc::c_long, message: &mut [u8], flags: libc::c_int) -> Result<(usize, libc::c_long)> {
+    let room = parts(message)?.1.len();
+    // SAFETY: the message has room for its type and for as many bytes as the call is told; the system copies both, to wherever they
+    // are to lie.
+    let length = unsafe { libc::msgrcv(id, message.as_mut_ptr().cast(), room, kind, flags) };
+    let length = usize::try_from(length).map_err(|_| Errno::last())?;
+    Ok((length, libc::c_long::from_ne_bytes(*parts(message)?.0)))
 }
 
 /// `semget()`.
