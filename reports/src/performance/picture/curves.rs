@@ -11,12 +11,12 @@ use maud::{Markup, html};
 use spec::{Ability, Mechanism};
 use std::collections::BTreeMap;
 
-const WIDTH: f64 = 980.0;
+const WIDTH: f64 = 1020.0;
 const HEIGHT: f64 = 420.0;
 const TOP: f64 = 64.0;
 const BOTTOM: f64 = 372.0;
-/// Where each panel's axis begins and ends; to the right of it stand the labels.
-const PANELS: [(f64, f64); 2] = [(70.0, 375.0), (545.0, 850.0)];
+/// Where each panel's axis begins and ends; to the right of it stand the labels, of which the longest takes 130.
+const PANELS: [(f64, f64); 2] = [(70.0, 375.0), (570.0, 875.0)];
 const LABEL_GAP: f64 = 13.0;
 
 /// What lines look like: a colour, dashes, and a mark. They differ in all three, so that any one of them is enough.
