@@ -41,8 +41,8 @@ impl Rounds {
         median(&quotients(&self.pairs))
     }
 
-    /// What they say. Ours count as longer where the whole interval of the median lies above 1, and no part of it within that of the
-    /// other beside itself; where there is no such control, by the median alone.
+    /// What they say. Ours count as longer where the whole interval of the median lies above 1 and beyond that of the other beside
+    /// itself, whichever way that differs; where there is no such control, by the median alone.
     #[must_use]
     pub fn standing(&self) -> Standing {
         if self.quotient() <= 1.0 + WITHIN {
@@ -52,7 +52,8 @@ impl Rounds {
             return Standing::Longer;
         }
         let (between, control) = (interval(&quotients(&self.pairs)), interval(&quotients(&self.controls)));
-        if between.low > control.high.max(1.0) { Standing::Longer } else { Standing::Unclear }
+        // Which of the two of a control comes first is by turns: it differs from itself as much upwards as downwards.
+        if between.low > control.high.max(1.0 / control.low) { Standing::Longer } else { Standing::Unclear }
     }
 }
 
@@ -149,7 +150,12 @@ mod tests {
     fn what_differs_from_itself_as_much_says_nothing() {
         let steady = Rounds { pairs: pairs(5_600.0, 5_000.0, 1.0), controls: pairs(5_000.0, 5_000.0, 1.0) };
         let wild = Rounds { pairs: pairs(4_600.0, 5_000.0, 300.0), controls: pairs(4_000.0, 5_000.0, 300.0) };
+        let turned = Rounds {
+            controls: wild.controls.iter().map(|(first, second)| (*second, *first)).collect(),
+            ..wild.clone()
+        };
         assert_eq!((steady.standing(), wild.standing()), (Standing::Longer, Standing::Unclear));
+        assert_eq!(turned.standing(), Standing::Unclear);
         let all = BTreeMap::from([
             (
                 "pipe/round_trip/64/one_core".parse().unwrap(),
