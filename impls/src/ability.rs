@@ -20,7 +20,7 @@ pub use lock::{Bytes, Lock};
 pub(crate) use lock::{exclusive_only, not_held};
 pub use memory::Memory;
 pub use names::{Names, Opening};
-pub use queue::{Filter, Message, Queue};
+pub use queue::{Filter, HEAD, Message, Queue};
 pub use signals::Signals;
 pub use stream::Stream;
 pub use wake::{Sleepers, Wake};
@@ -41,6 +41,17 @@ pub enum Failure {
 impl From<Errno> for Failure {
     fn from(errno: Errno) -> Self {
         Self::Errno(errno)
+    }
+}
+
+impl Failure {
+    /// There is no call to make, and why.
+    ///
+    /// It is made apart from where it is found out: so what checks for it stays small, and is inlined into the loops that are measured.
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn senseless(why: &str) -> Self {
+        Self::Senseless(why.to_owned())
     }
 }
 
@@ -72,7 +83,7 @@ pub trait Channel: Any {
     /// # Errors
     /// As the mechanism's call; senseless where there is no such flag.
     fn set_nonblocking(&mut self, _nonblocking: bool) -> Result<()> {
-        Err(Failure::Senseless("it has no O_NONBLOCK".to_owned()))
+        Err(Failure::senseless("it has no O_NONBLOCK"))
     }
 
     /// The number of an end's descriptor, -1 where it is closed; `None` where it has no descriptors.
@@ -85,7 +96,7 @@ pub trait Channel: Any {
     /// # Errors
     /// Senseless where its ends are no descriptors.
     fn adopt(&mut self, _handle: OwnedFd, _end: End) -> Result<()> {
-        Err(Failure::Senseless("its ends are not descriptors".to_owned()))
+        Err(Failure::senseless("its ends are not descriptors"))
     }
 
     /// How it is opened and removed by name.

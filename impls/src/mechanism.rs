@@ -181,7 +181,7 @@ fn no_such_end(end: HeldEnd) -> Failure {
 
 /// Whether an end can be closed of what has no listener.
 fn no_listener(end: Option<End>) -> ability::Result<()> {
-    if end == Some(End::Listener) { Err(Failure::Senseless("it has no listener".to_owned())) } else { Ok(()) }
+    if end == Some(End::Listener) { Err(Failure::senseless("it has no listener")) } else { Ok(()) }
 }
 
 /// Whether this system has futexes between processes.

@@ -143,8 +143,8 @@ impl Held {
     /// Where its ends are no descriptors.
     pub fn adopt(&mut self, copy: usize, handle: OwnedFd, end: operation::End) -> std::result::Result<(), Problem> {
         let channel = self.copies.get_mut(copy).and_then(Object::channel);
-        let adopted = channel
-            .map_or(Err(Failure::Senseless("there is no such copy".to_owned())), |channel| channel.adopt(handle, end));
+        let adopted =
+            channel.map_or(Err(Failure::senseless("there is no such copy")), |channel| channel.adopt(handle, end));
         adopted.map_err(|failure| Problem(format!("cannot take over a received descriptor: {failure:?}")))
     }
 
@@ -182,7 +182,7 @@ impl Held {
     pub fn reach(&mut self, operation: &Operation<u64>, copy: usize) -> std::result::Result<(), Problem> {
         let reached = match self.copies.get_mut(copy) {
             Some(Object::Memory(memory)) => words::reach(operation, memory.as_mut()),
-            _ => Err(Failure::Senseless("it is no memory".to_owned())),
+            _ => Err(Failure::senseless("it is no memory")),
         };
         reached.map_err(|failure| Problem(format!("cannot {} `{}`: {failure:?}", operation.name(), self.name)))
     }
@@ -496,7 +496,7 @@ fn by_itself(operation: &Operation<u64>, performer: &mut Performer, work: &mut W
             Ok(Outcome::Done)
         }
         _ => signals::perform(operation, performer, work)
-            .unwrap_or_else(|| Err(Failure::Senseless("it needs a channel that this process holds".to_owned()))),
+            .unwrap_or_else(|| Err(Failure::senseless("it needs a channel that this process holds"))),
     }
 }
 
@@ -573,7 +573,7 @@ fn on_descriptor(
             Ok(Outcome::Count(work.timed(|_, _| descriptor::unread(descriptor))?))
         }
         Operation::SetCapacity(set) => {
-            let size = set.size.ok_or_else(|| Failure::Senseless("it was told no size".to_owned()))?;
+            let size = set.size.ok_or_else(|| Failure::senseless("it was told no size"))?;
             let descriptor = number(None)?;
             Ok(Outcome::Count(work.timed(|_, _| descriptor::set_pipe_size(descriptor, size))?))
         }
@@ -825,11 +825,11 @@ fn memory(operation: &Operation<u64>, memory: &mut dyn Memory, work: &mut Work) 
             Ok(if access.tells() { Outcome::Count(found) } else { Outcome::Done })
         }
         Operation::Resize(resize) => {
-            let size = resize.size.ok_or_else(|| Failure::Senseless("it was told no size".to_owned()))?;
+            let size = resize.size.ok_or_else(|| Failure::senseless("it was told no size"))?;
             work.timed(|_, _| memory.resize(size)).map(|()| Outcome::Done)
         }
         Operation::Seal(seal) => work.timed(|_, _| memory.seal(&seal.seals)).map(|()| Outcome::Done),
-        _ => Err(Failure::Senseless("memory has no such call".to_owned())),
+        _ => Err(Failure::senseless("memory has no such call")),
     }
 }
 

@@ -7,13 +7,14 @@
  *
  * Does what the reference agent does for the cell: the same calls in the same order, the same checks of what comes, batches until two in a
  * row take equally long, then one sample. Prints nanoseconds: the median round trip, or the time of a message or of taking and
- * giving back. Exits with 3 where it has no loop for the cell.
+ * giving back. Exits with 3 where it has no loop for the cell, or where the system's limits forbid it: a message that is too long.
  *
  * Compiled with PEER it measures the queue of ../peers/peer.h, which is linked to it, in place of `shm_ring`, and nothing else. */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <linux/futex.h>
 #include <mqueue.h>
 #include <netinet/tcp.h>
@@ -81,8 +82,25 @@ static uint64_t *lengths;
 static long lengths_max;
 static uint64_t clock_ns;
 
-static void fail(const char *what) { perror(what); exit(1); }
-static void wrong(const char *what) { fprintf(stderr, "twins: %s\n", what); exit(1); }
+static int sysv[2], sets[2]; /* System V queues and semaphores: what outlives the process that made it */
+
+static void clean_up(void) {
+    if (pids[0] && getpid() != pids[0]) return;
+    for (int way = 0; way < 2; way++) {
+        if (sysv[0]) msgctl(sysv[way], IPC_RMID, NULL);
+        if (sets[0]) semctl(sets[way], 0, IPC_RMID);
+    }
+}
+
+static void give_up(int status) { clean_up(); exit(status); }
+static void wrong(const char *what) { fprintf(stderr, "twins: %s\n", what); give_up(1); }
+
+/* A call failed; where the system's limits forbid it, as they do ours, there is no figure and nothing is wrong. */
+static void fail(const char *what) {
+    int forbidden = errno == EINVAL || errno == EMSGSIZE;
+    perror(what);
+    give_up(forbidden ? 3 : 1);
+}
 
 static inline uint64_t now(void) {
     struct timespec time;
@@ -225,6 +243,24 @@ static int on_one_core(void) { return strcmp(placement, "one_core") == 0; }
     } \
 } while (0)
 
+/* All do ONE until one of them is through: so nobody does anything alone that is measured in company. */
+#define TOGETHER(ONE) do { \
+    long done = 0; \
+    begin(0); \
+    while (done < operations && atomic_load_explicit(&shared->stopped, memory_order_relaxed) == 0) { ONE; done++; } \
+    atomic_store_explicit(&shared->stopped, 1, memory_order_relaxed); \
+    atomic_fetch_add(&shared->total, (uint64_t)done); \
+    end(); \
+    if (me == 0) { \
+        uint64_t first = UINT64_MAX, last = 0; \
+        for (int party = 0; party < parties; party++) { \
+            if (shared->told[party].began < first) first = shared->told[party].began; \
+            if (shared->told[party].ended > last) last = shared->told[party].ended; \
+        } \
+        shared->told[0].cost = (double)(last - first) / (double)atomic_load(&shared->total); \
+    } \
+} while (0)
+
 /* Takes and gives back, around a cell that is read and written as if nobody else did; in company until one is through. */
 #define TAKE(LOCK, UNLOCK) do { \
     if (parties == 1) { \
@@ -232,29 +268,11 @@ static int on_one_core(void) { return strcmp(placement, "one_core") == 0; }
             atomic_store_explicit(&shared->guarded, atomic_load_explicit(&shared->guarded, memory_order_relaxed) + 1, memory_order_relaxed); \
             UNLOCK; }); \
         shared->told[0].cost = slice_cost(operations); \
-        if (atomic_load(&shared->guarded) != (uint64_t)operations) wrong("it did not exclude"); \
-    } else { \
-        long done = 0; \
-        begin(0); \
-        while (done < operations && atomic_load_explicit(&shared->stopped, memory_order_relaxed) == 0) { \
-            LOCK; \
-            atomic_store_explicit(&shared->guarded, atomic_load_explicit(&shared->guarded, memory_order_relaxed) + 1, memory_order_relaxed); \
-            UNLOCK; \
-            done++; \
-        } \
-        atomic_store_explicit(&shared->stopped, 1, memory_order_relaxed); \
-        atomic_fetch_add(&shared->total, (uint64_t)done); \
-        end(); \
-        if (atomic_load(&shared->guarded) != atomic_load(&shared->total)) wrong("it did not exclude"); \
-        if (me == 0) { \
-            uint64_t first = UINT64_MAX, last = 0; \
-            for (int party = 0; party < parties; party++) { \
-                if (shared->told[party].began < first) first = shared->told[party].began; \
-                if (shared->told[party].ended > last) last = shared->told[party].ended; \
-            } \
-            shared->told[0].cost = (double)(last - first) / (double)atomic_load(&shared->total); \
-        } \
-    } \
+        atomic_store(&shared->total, (uint64_t)operations); \
+    } else TOGETHER({ LOCK; \
+        atomic_store_explicit(&shared->guarded, atomic_load_explicit(&shared->guarded, memory_order_relaxed) + 1, memory_order_relaxed); \
+        UNLOCK; }); \
+    if (atomic_load(&shared->guarded) != atomic_load(&shared->total)) wrong("it did not exclude"); \
 } while (0)
 
 /* Streams: descriptors of which `out` is written to and `in` read from. */
@@ -290,7 +308,8 @@ static inline void send_whole(void) {
 }
 
 static inline void receive_whole(void) {
-    if (recv(in, room, bytes, 0) != (ssize_t)bytes) fail("recv");
+    /* With MSG_TRUNC it gives the length that the message had: one that was cut is seen. */
+    if (recv(in, room, bytes, MSG_TRUNC) != (ssize_t)bytes) fail("recv");
 }
 
 static void of_socket(long operations) {
@@ -334,7 +353,6 @@ static void of_posix_queue(long operations) {
         ONE_WAY({ stamp((uint64_t)message); MQ_SEND(queues[0]); }, { MQ_RECEIVE(queues[0]); check((uint64_t)message); });
 }
 
-static int sysv[2];
 static long *boxes[2]; /* a message with its type before it */
 
 static void of_sysv_queue(long operations) {
@@ -384,8 +402,6 @@ static void of_posix_semaphore(long operations) {
 #define SEM_WAIT(S) if (sem_wait(S) < 0) fail("sem_wait")
     COUNTER(SEM_POST(semaphores[0]), SEM_WAIT(semaphores[0]), SEM_POST(semaphores[me]), SEM_WAIT(semaphores[!me]));
 }
-
-static int sets[2];
 
 static inline void sysv_change(int set, short by) {
     struct sembuf change = { .sem_num = 0, .sem_op = by, .sem_flg = 0 };
@@ -593,9 +609,9 @@ static void of_memory(long operations) {
         if (parties == 1) {
             SLICED({ atomic_fetch_add(cell(ADDED), 1); });
             shared->told[0].cost = slice_cost(operations);
-        } else {
-            TAKE(atomic_fetch_add(cell(ADDED), 1), (void)0);
-        }
+            atomic_store(&shared->total, (uint64_t)operations);
+        } else TOGETHER({ atomic_fetch_add(cell(ADDED), 1); });
+        if (atomic_load(cell(ADDED)) != atomic_load(&shared->total)) wrong("an addition is missing");
         return;
     }
     if (me == 0) {
@@ -723,7 +739,7 @@ static void make(void) {
     int taking = strcmp(shape, "take") == 0;
     if (is("pipe")) { two_pipes(0); loop = of_stream; }
     else if (is("fifo")) { make_fifos(); loop = of_stream; }
-    else if (is("packet_pipe")) { two_pipes(O_DIRECT); loop = of_packets; }
+    else if (is("packet_pipe") && bytes <= PIPE_BUF) { two_pipes(O_DIRECT); loop = of_packets; }
     else if (is("tcp")) { make_tcp(); loop = of_stream; }
     else if (is("udp") && strcmp(shape, "round_trip") == 0) { make_udp(); loop = of_socket; }
     else if (is("posix_mq")) { make_posix_queues(); loop = of_posix_queue; }
@@ -957,9 +973,6 @@ int main(int argc, char **argv) {
 #ifdef PEER
     peer_end();
 #endif
-    for (int way = 0; way < 2; way++) {
-        if (sysv[0]) msgctl(sysv[way], IPC_RMID, NULL);
-        if (sets[0]) semctl(sets[way], 0, IPC_RMID);
-    }
+    clean_up();
     return 0;
 }

@@ -38,6 +38,6 @@ pub trait Counter: Channel + DrivenCounter {
     /// # Errors
     /// As the mechanism's call; senseless where it is no set.
     fn change(&mut self, _changes: &[Change], _timeout: Option<Duration>) -> Result<()> {
-        Err(Failure::Senseless("it is no set".to_owned()))
+        Err(Failure::senseless("it is no set"))
     }
 }

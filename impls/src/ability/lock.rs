@@ -18,8 +18,9 @@ impl Bytes {
     ///
     /// # Errors
     /// Senseless where bytes were named.
+    #[inline]
     pub(crate) fn none_named(self) -> Result<()> {
-        if self == Self::default() { Ok(()) } else { Err(Failure::Senseless("it covers no range of bytes".to_owned())) }
+        if self == Self::default() { Ok(()) } else { Err(Failure::senseless("it covers no range of bytes")) }
     }
 }
 
@@ -43,7 +44,7 @@ pub trait Lock: Channel + DrivenLock {
     /// # Errors
     /// As the mechanism's call; senseless where the death of an owner is not told.
     fn consistent(&mut self) -> Result<()> {
-        Err(Failure::Senseless("it does not tell that an owner has died".to_owned()))
+        Err(Failure::senseless("it does not tell that an owner has died"))
     }
 }
 
@@ -51,14 +52,16 @@ pub trait Lock: Channel + DrivenLock {
 ///
 /// # Errors
 /// Senseless for the other mode.
+#[inline]
 pub(crate) fn exclusive_only(mode: Mode) -> Result<()> {
     match mode {
         Mode::Exclusive => Ok(()),
-        Mode::Shared => Err(Failure::Senseless("only one can hold it".to_owned())),
+        Mode::Shared => Err(Failure::senseless("only one can hold it")),
     }
 }
 
 /// The complaint about a release that POSIX leaves undefined: there is no outcome to report.
+#[cold]
 pub(crate) fn not_held() -> Failure {
-    Failure::Senseless("this process does not hold it, and what the call does then is undefined".to_owned())
+    Failure::senseless("this process does not hold it, and what the call does then is undefined")
 }

@@ -39,7 +39,7 @@ pub trait Memory: Channel + DrivenMemory {
     /// # Errors
     /// As the mechanism's call; senseless where its size is fixed.
     fn resize(&mut self, _size: u64) -> Result<()> {
-        Err(Failure::Senseless("its size is fixed".to_owned()))
+        Err(Failure::senseless("its size is fixed"))
     }
 
     /// Forbids changes of the object.
@@ -47,7 +47,7 @@ pub trait Memory: Channel + DrivenMemory {
     /// # Errors
     /// As the mechanism's call; senseless where it has no seals.
     fn seal(&mut self, _seals: &[SealKind]) -> Result<()> {
-        Err(Failure::Senseless("it has no seals".to_owned()))
+        Err(Failure::senseless("it has no seals"))
     }
 
     /// Stores into a cell of eight bytes, sequentially consistent.

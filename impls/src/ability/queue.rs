@@ -18,6 +18,9 @@ pub struct Message {
     pub ended: bool,
 }
 
+/// Bytes before a message in a frame, see [`Queue::send_frame`]: a cache line, so that a message is aligned as well as its frame.
+pub const HEAD: usize = 64;
+
 /// Which messages are asked for; all, if nothing is said.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Filter {
@@ -45,12 +48,31 @@ pub trait Queue: Channel + DrivenQueue {
     /// As the mechanism's call; senseless where there is no timeout, or no way to peek.
     fn receive(&mut self, buffer: &mut [u8], patience: Patience, peek: bool) -> Result<Message>;
 
+    /// Sends the message that comes after the [`HEAD`] bytes of a frame. A mechanism whose call wants something before a message puts
+    /// it there, and copies nothing.
+    ///
+    /// # Errors
+    /// As [`Self::send`].
+    #[inline(always)]
+    fn send_frame(&mut self, frame: &mut [u8], patience: Patience) -> Result<usize> {
+        self.send(frame.get(HEAD..).unwrap_or_default(), None, patience)
+    }
+
+    /// Receives a message behind the [`HEAD`] bytes of a frame, as [`Self::send_frame`] sends one.
+    ///
+    /// # Errors
+    /// As [`Self::receive`].
+    #[inline(always)]
+    fn receive_frame(&mut self, frame: &mut [u8], patience: Patience) -> Result<Message> {
+        self.receive(frame.get_mut(HEAD..).unwrap_or_default(), patience, false)
+    }
+
     /// Sends a message of a type.
     ///
     /// # Errors
     /// As the mechanism's call; senseless where there are no types.
     fn send_typed(&mut self, _bytes: &[u8], _kind: u64, _patience: Patience) -> Result<usize> {
-        Err(Failure::Senseless("its messages have no type".to_owned()))
+        Err(Failure::senseless("its messages have no type"))
     }
 
     /// Receives a message of certain types.
@@ -58,7 +80,7 @@ pub trait Queue: Channel + DrivenQueue {
     /// # Errors
     /// As the mechanism's call; senseless where there are no types.
     fn receive_filtered(&mut self, _buffer: &mut [u8], _filter: Filter, _patience: Patience) -> Result<Message> {
-        Err(Failure::Senseless("its messages have no type".to_owned()))
+        Err(Failure::senseless("its messages have no type"))
     }
 
     /// Asks for a signal, with a value, when a message comes to the empty queue; without a signal takes that back.
@@ -66,7 +88,7 @@ pub trait Queue: Channel + DrivenQueue {
     /// # Errors
     /// As `mq_notify()`; senseless where nobody can be asked.
     fn notify(&mut self, _request: Option<(i32, u64)>) -> Result<()> {
-        Err(Failure::Senseless("it tells nobody when a message comes".to_owned()))
+        Err(Failure::senseless("it tells nobody when a message comes"))
     }
 
     /// A buffer that is large enough for every message: bytes.
@@ -77,6 +99,6 @@ pub trait Queue: Channel + DrivenQueue {
     /// # Errors
     /// As the mechanism's call; senseless where it does not tell.
     fn attributes(&mut self) -> Result<u64> {
-        Err(Failure::Senseless("it does not tell how many messages it holds".to_owned()))
+        Err(Failure::senseless("it does not tell how many messages it holds"))
     }
 }

@@ -20,7 +20,7 @@ pub trait Wake: Channel + DrivenWake {
     /// # Errors
     /// As the mechanism's call; senseless where nobody notifies.
     fn wait_on(&mut self, _expected: u64, _patience: Patience) -> Result<()> {
-        Err(Failure::Senseless("nobody is notified here".to_owned()))
+        Err(Failure::senseless("nobody is notified here"))
     }
 
     /// Wakes who sleeps. Returns how many, where the mechanism tells.
@@ -28,7 +28,7 @@ pub trait Wake: Channel + DrivenWake {
     /// # Errors
     /// As the mechanism's call; senseless where nobody is notified.
     fn notify(&mut self, _sleepers: Sleepers) -> Result<Option<u64>> {
-        Err(Failure::Senseless("nobody is notified here".to_owned()))
+        Err(Failure::senseless("nobody is notified here"))
     }
 
     /// As [`Self::wait_on`], for wake-ups that name one of these bits.
@@ -36,7 +36,7 @@ pub trait Wake: Channel + DrivenWake {
     /// # Errors
     /// As the mechanism's call; senseless where wake-ups name no bits.
     fn wait_for_bits(&mut self, _expected: u64, _patience: Patience, _bits: u64) -> Result<()> {
-        Err(Failure::Senseless("its wake-ups name no bits".to_owned()))
+        Err(Failure::senseless("its wake-ups name no bits"))
     }
 
     /// As [`Self::notify`], of those who sleep for one of these bits.
@@ -44,7 +44,7 @@ pub trait Wake: Channel + DrivenWake {
     /// # Errors
     /// As the mechanism's call; senseless where wake-ups name no bits.
     fn notify_bits(&mut self, _sleepers: Sleepers, _bits: u64) -> Result<Option<u64>> {
-        Err(Failure::Senseless("its wake-ups name no bits".to_owned()))
+        Err(Failure::senseless("its wake-ups name no bits"))
     }
 
     /// Chooses the word that the calls after this one are about; it is the first at the beginning.
@@ -63,7 +63,7 @@ pub trait Wake: Channel + DrivenWake {
     /// # Errors
     /// As the mechanism's call; senseless where it has no words.
     fn wait_on_any(&mut self, _words: &[u8], _expected: u64, _patience: Patience) -> Result<u64> {
-        Err(Failure::Senseless("it has no words".to_owned()))
+        Err(Failure::senseless("it has no words"))
     }
 
     /// Wakes some of those who sleep on one word and has others sleep on another, if the word has the expected value. Returns how
@@ -72,7 +72,7 @@ pub trait Wake: Channel + DrivenWake {
     /// # Errors
     /// As the mechanism's call; senseless where it has no words.
     fn requeue(&mut self, _requeue: &operation::Requeue<u64>) -> Result<u64> {
-        Err(Failure::Senseless("it has no words".to_owned()))
+        Err(Failure::senseless("it has no words"))
     }
 
     /// Waits until all have come. Returns whether this process is the one of them that is told so.
@@ -80,7 +80,7 @@ pub trait Wake: Channel + DrivenWake {
     /// # Errors
     /// As the mechanism's call; senseless where no number is waited for.
     fn arrive(&mut self) -> Result<bool> {
-        Err(Failure::Senseless("it is no barrier".to_owned()))
+        Err(Failure::senseless("it is no barrier"))
     }
 
     /// Stores a value in its word.
@@ -88,7 +88,7 @@ pub trait Wake: Channel + DrivenWake {
     /// # Errors
     /// Senseless where it has none.
     fn store(&mut self, _value: u64) -> Result<()> {
-        Err(Failure::Senseless("it has no word".to_owned()))
+        Err(Failure::senseless("it has no word"))
     }
 
     /// The value of its word.
@@ -96,7 +96,7 @@ pub trait Wake: Channel + DrivenWake {
     /// # Errors
     /// Senseless where it has none.
     fn load(&mut self) -> Result<u64> {
-        Err(Failure::Senseless("it has no word".to_owned()))
+        Err(Failure::senseless("it has no word"))
     }
 
     /// Its mutex.

@@ -32,13 +32,13 @@ impl<C: Counter> DrivenCounter for C {
     }
 }
 
-#[inline]
+#[inline(always)]
 fn post<C: Counter>(counter: &mut C) -> Result<(), Stopped> {
     counter.post(1, Patience::Forever).map_err(|failure| Stopped::of("post", failure))
 }
 
 /// Waits for one; more than that at once is one too many.
-#[inline]
+#[inline(always)]
 fn wait<C: Counter>(counter: &mut C) -> Result<(), Stopped> {
     match counter.wait(Patience::Forever) {
         Ok(None | Some(1)) => Ok(()),

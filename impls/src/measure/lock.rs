@@ -28,12 +28,12 @@ impl<L: Lock> DrivenLock for L {
     }
 }
 
-#[inline]
+#[inline(always)]
 fn lock<L: Lock>(lock: &mut L, mode: Mode) -> Result<(), Stopped> {
     lock.lock(mode, Bytes::default(), Patience::Forever).map_err(|failure| Stopped::of("lock", failure))
 }
 
-#[inline]
+#[inline(always)]
 fn unlock<L: Lock>(lock: &mut L) -> Result<(), Stopped> {
     lock.unlock(Bytes::default()).map_err(|failure| Stopped::of("unlock", failure))
 }

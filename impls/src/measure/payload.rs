@@ -1,44 +1,53 @@
 //! Messages that tell their number, so that none can be lost, doubled or exchanged without being seen.
 
+use crate::ability::HEAD;
+
 /// Bytes of a number, where there is room for it.
 const NUMBER_BYTES: usize = 8;
 
 /// A message, or the room for one.
 #[derive(Debug)]
 pub(super) struct Payload {
-    bytes: Vec<u8>,
+    /// The message, after the bytes that a frame has before it.
+    frame: Vec<u8>,
 }
 
 impl Payload {
     /// Of so many bytes.
     pub(super) fn new(bytes: usize) -> Self {
         // Every page of it is there before the first message is sent.
-        Self { bytes: vec![0xa5; bytes] }
+        Self { frame: vec![0xa5; HEAD + bytes] }
     }
 
     /// Makes it the message of this number.
     #[inline]
     pub(super) fn stamp(&mut self, number: u64) -> &[u8] {
-        stamp(&mut self.bytes, number);
-        &self.bytes
+        stamp(&mut self.frame[HEAD..], number);
+        &self.frame[HEAD..]
     }
 
     /// The room.
     #[inline]
     pub(super) fn room(&mut self) -> &mut [u8] {
-        &mut self.bytes
+        &mut self.frame[HEAD..]
+    }
+
+    /// The message with what is before it.
+    #[inline]
+    pub(super) fn frame(&mut self) -> &mut [u8] {
+        &mut self.frame
     }
 
     /// The number of the message in it; of short ones its last eight bits.
     #[inline]
     pub(super) fn number(&self) -> u64 {
-        number(&self.bytes)
+        number(&self.frame[HEAD..])
     }
 
     /// What the number of a message is told as.
     #[inline]
     pub(super) fn told(&self, number: u64) -> u64 {
-        if self.bytes.len() >= NUMBER_BYTES { number } else { number & 0xff }
+        if self.frame.len() >= HEAD + NUMBER_BYTES { number } else { number & 0xff }
     }
 }
 

@@ -40,22 +40,26 @@ impl<Q: Queue> DrivenQueue for Q {
     }
 }
 
-#[inline]
-fn send_message<Q: Queue>(queue: &mut Q, bytes: &[u8]) -> Result<(), Stopped> {
-    let length = queue.send(bytes, None, Patience::Forever).map_err(|failure| Stopped::of("send", failure))?;
-    if length == bytes.len() { Ok(()) } else { Err(Stopped::Impossible(in_pieces(bytes.len(), length))) }
+/// Sends the message of this number.
+#[inline(always)]
+fn send_message<Q: Queue>(queue: &mut Q, payload: &mut Payload, number: u64) -> Result<(), Stopped> {
+    let whole = payload.stamp(number).len();
+    let length =
+        queue.send_frame(payload.frame(), Patience::Forever).map_err(|failure| Stopped::of("send", failure))?;
+    if length == whole { Ok(()) } else { Err(Stopped::Impossible(in_pieces(whole, length))) }
 }
 
 /// Receives a message, which has to be whole.
-#[inline]
+#[inline(always)]
 fn receive_whole<Q: Queue>(queue: &mut Q, payload: &mut Payload) -> Result<(), Stopped> {
-    let room = payload.room();
-    let message = queue.receive(room, Patience::Forever, false).map_err(|failure| Stopped::of("receive", failure))?;
-    if message.length == room.len() { Ok(()) } else { Err(Stopped::Impossible(in_pieces(room.len(), message.length))) }
+    let whole = payload.room().len();
+    let message =
+        queue.receive_frame(payload.frame(), Patience::Forever).map_err(|failure| Stopped::of("receive", failure))?;
+    if message.length == whole { Ok(()) } else { Err(Stopped::Impossible(in_pieces(whole, message.length))) }
 }
 
 /// Receives a message, which has to be that of this number.
-#[inline]
+#[inline(always)]
 fn receive_message<Q: Queue>(queue: &mut Q, payload: &mut Payload, number: u64) -> Result<(), Stopped> {
     receive_whole(queue, payload)?;
     if payload.number() == payload.told(number) { Ok(()) } else { Err(Stopped::wrong(number, payload.number())) }
@@ -69,7 +73,7 @@ fn in_pieces(whole: usize, piece: usize) -> String {
 fn ask<Q: Queue>(ends: &mut Ends<'_, Q>, task: &mut Task<'_>) -> Result<(), Stopped> {
     let (mut sent, mut received) = (Payload::new(task.bytes()), Payload::new(task.bytes()));
     task.timed(|number| {
-        send_message(ends.out, sent.stamp(number))?;
+        send_message(ends.out, &mut sent, number)?;
         receive_message(ends.back(), &mut received, number)
     })
 }
@@ -78,13 +82,13 @@ fn answer<Q: Queue>(ends: &mut Ends<'_, Q>, task: &mut Task<'_>) -> Result<(), S
     let (mut sent, mut received) = (Payload::new(task.bytes()), Payload::new(task.bytes()));
     task.untimed(|number| {
         receive_message(ends.back(), &mut received, number)?;
-        send_message(ends.out, sent.stamp(number))
+        send_message(ends.out, &mut sent, number)
     })
 }
 
 fn send<Q: Queue>(queue: &mut Q, task: &mut Task<'_>) -> Result<(), Stopped> {
     let mut payload = Payload::new(task.bytes());
-    task.untimed(|number| send_message(queue, payload.stamp(number)))
+    task.untimed(|number| send_message(queue, &mut payload, number))
 }
 
 fn receive<Q: Queue>(queue: &mut Q, task: &mut Task<'_>) -> Result<(), Stopped> {
@@ -114,7 +118,7 @@ fn send_lossy<Q: Queue>(queue: &mut Q, task: &mut Task<'_>) -> Result<(), Stoppe
     let mut payload = Payload::new(task.bytes());
     task.begin();
     for number in 0..task.operations() {
-        send_message(queue, payload.stamp(number))?;
+        send_message(queue, &mut payload, number)?;
     }
     send_end(queue, task, payload.room())
 }
@@ -170,7 +174,7 @@ fn send_in_time<Q: Queue>(queue: &mut Q, task: &mut Task<'_>) -> Result<(), Stop
     let mut due = clock::now();
     for _ in 0..task.operations() {
         clock::wait_until(due);
-        send_message(queue, payload.stamp(due))?;
+        send_message(queue, &mut payload, due)?;
         due += interval;
     }
     if task.is_lossy() {

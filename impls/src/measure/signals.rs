@@ -25,7 +25,7 @@ pub(super) fn round_trips(task: &mut Task<'_>) -> Result<(), Stopped> {
 }
 
 /// There and back: what the first does before it waits, the second does after it.
-#[inline]
+#[inline(always)]
 fn go<S: Signals>(
     signals: &mut S,
     task: &mut Task<'_>,

@@ -34,7 +34,7 @@ impl<S: Stream> DrivenStream for S {
 }
 
 /// Writes all bytes: a call may take less.
-#[inline]
+#[inline(always)]
 fn write<S: Stream>(stream: &mut S, mut bytes: &[u8]) -> Result<(), Stopped> {
     loop {
         let length = stream.write(bytes, false).map_err(|failure| Stopped::of("write", failure))?;
@@ -46,7 +46,7 @@ fn write<S: Stream>(stream: &mut S, mut bytes: &[u8]) -> Result<(), Stopped> {
 }
 
 /// Reads as many bytes as there is room for: a call may bring less.
-#[inline]
+#[inline(always)]
 fn read<S: Stream>(stream: &mut S, mut room: &mut [u8]) -> Result<(), Stopped> {
     loop {
         let length = stream.read(room, false, false).map_err(|failure| Stopped::of("read", failure))?;
@@ -61,7 +61,7 @@ fn read<S: Stream>(stream: &mut S, mut room: &mut [u8]) -> Result<(), Stopped> {
 }
 
 /// Reads a message, which has to be that of this number.
-#[inline]
+#[inline(always)]
 fn read_message<S: Stream>(stream: &mut S, payload: &mut Payload, number: u64) -> Result<(), Stopped> {
     read(stream, payload.room())?;
     if payload.number() == payload.told(number) { Ok(()) } else { Err(Stopped::wrong(number, payload.number())) }

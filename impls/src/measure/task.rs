@@ -283,22 +283,38 @@ impl<'t> Task<'t> {
 
     /// As [`Self::begin`] and [`Self::end`], around operations that are timed in slices.
     #[inline]
-    pub(super) fn sliced(&mut self, mut one: impl FnMut(u64) -> Result<(), Stopped>) -> Result<(), Stopped> {
+    pub(super) fn sliced(&mut self, one: impl FnMut(u64) -> Result<(), Stopped>) -> Result<(), Stopped> {
         self.begin();
+        let done = self.slices(None, one)?;
+        self.end(done);
+        Ok(())
+    }
+
+    /// Does all operations, unless somebody says before that they are to stop, and gives how many it did. Slices are timed where nobody
+    /// can say so. There is one loop for both, with one call in it, so that the operation is inlined.
+    #[inline]
+    fn slices(
+        &mut self,
+        stopped: Option<&AtomicU64>,
+        mut one: impl FnMut(u64) -> Result<(), Stopped>,
+    ) -> Result<u64, Stopped> {
+        let (operations, in_slice) = (self.told.operations, self.measured.slice_operations);
         let mut number = 0;
-        while number < self.told.operations {
-            let until = (number + self.measured.slice_operations).min(self.told.operations);
-            let is_whole = until - number == self.measured.slice_operations;
+        while number < operations {
+            let until = (number + in_slice).min(operations);
+            let is_whole = until - number == in_slice;
             while number < until {
+                if stopped.is_some_and(|stopped| stopped.load(Ordering::Relaxed) != 0) {
+                    return Ok(number);
+                }
                 one(number)?;
                 number += 1;
             }
-            if is_whole {
+            if is_whole && stopped.is_none() {
                 self.lap();
             }
         }
-        self.end(number);
-        Ok(())
+        Ok(number)
     }
 
     /// As [`Self::begin`] and [`Self::end`], around operations that nobody times.
@@ -312,26 +328,24 @@ impl<'t> Task<'t> {
         Ok(())
     }
 
-    /// As [`Self::sliced`], until one of all parties is through: so nobody does anything alone that is measured in company.
+    /// As [`Self::sliced`], until one of all parties is through: so nobody does anything alone that is measured in company. Gives how
+    /// many all have done together.
     #[inline]
     pub(super) fn together(&mut self, mut one: impl FnMut() -> Result<(), Stopped>) -> Result<u64, Stopped> {
-        if !self.has_company() {
-            self.sliced(|_| one())?;
-            return Ok(self.told.operations);
-        }
-        let check = self.check.ok_or_else(no_check)?;
-        let stopped = check.cell(STOPPED).ok_or_else(no_check)?;
-        let total = check.cell(TOTAL).ok_or_else(no_check)?;
+        let company = if self.has_company() {
+            let check = self.check.ok_or_else(no_check)?;
+            Some((check.cell(STOPPED).ok_or_else(no_check)?, check.cell(TOTAL).ok_or_else(no_check)?))
+        } else {
+            None
+        };
         self.begin();
-        let mut done = 0;
-        while done < self.told.operations && stopped.load(Ordering::Relaxed) == 0 {
-            one()?;
-            done += 1;
+        let done = self.slices(company.map(|(stopped, _)| stopped), |_| one())?;
+        if let Some((stopped, total)) = company {
+            stopped.store(1, Ordering::Relaxed);
+            total.fetch_add(done, Ordering::SeqCst);
         }
-        stopped.store(1, Ordering::Relaxed);
-        total.fetch_add(done, Ordering::SeqCst);
         self.end(done);
-        Ok(total.load(Ordering::SeqCst))
+        Ok(company.map_or(done, |(_, total)| total.load(Ordering::SeqCst)))
     }
 
     /// Writes down how long something took, without the look at the clock.

@@ -56,13 +56,13 @@ fn turn(number: u64, part: u64) -> u64 {
     (number * 2 + part) & u64::from(u32::MAX)
 }
 
-#[inline]
+#[inline(always)]
 fn say<W: Wake>(wake: &mut W, value: u64) -> Result<(), Stopped> {
     wake.store(value).map_err(|failure| Stopped::of("store", failure))?;
     wake.notify(Sleepers::Some(1)).map_err(|failure| Stopped::of("notify", failure)).map(drop)
 }
 
-#[inline]
+#[inline(always)]
 fn hear<W: Wake>(wake: &mut W, wanted: u64) -> Result<(), Stopped> {
     loop {
         let value = wake.load().map_err(|failure| Stopped::of("load", failure))?;
@@ -103,13 +103,13 @@ fn by_condition<W: Wake>(wake: &mut W, task: &mut Task<'_>) -> Result<(), Stoppe
     }
 }
 
-#[inline]
+#[inline(always)]
 fn lock<W: Wake>(wake: &mut W) -> Result<(), Stopped> {
     let mutex = wake.mutex().ok_or_else(no_mutex)?;
     mutex.lock(Mode::Exclusive, Bytes::default(), Patience::Forever).map_err(|failure| Stopped::of("lock", failure))
 }
 
-#[inline]
+#[inline(always)]
 fn unlock<W: Wake>(wake: &mut W) -> Result<(), Stopped> {
     let mutex = wake.mutex().ok_or_else(no_mutex)?;
     mutex.unlock(Bytes::default()).map_err(|failure| Stopped::of("unlock", failure))
@@ -135,7 +135,7 @@ fn by_barrier<W: Wake>(wake: &mut W, task: &mut Task<'_>) -> Result<(), Stopped>
     if task.leads() { task.timed(&mut cycle) } else { task.untimed(&mut cycle) }
 }
 
-#[inline]
+#[inline(always)]
 fn arrive<W: Wake>(wake: &mut W) -> Result<(), Stopped> {
     wake.arrive().map_err(|failure| Stopped::of("arrive", failure)).map(drop)
 }

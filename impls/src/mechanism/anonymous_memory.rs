@@ -58,7 +58,7 @@ impl Channel for HeldPages {
 
 impl Memory for HeldPages {
     fn reach(&mut self, _: u64, _: u64) -> Result<&Mapping> {
-        self.pages.as_ref().ok_or_else(|| Failure::Senseless("this process does no longer map it".to_owned()))
+        self.pages.as_ref().ok_or_else(|| Failure::senseless("this process does no longer map it"))
     }
 
     fn mapped(&self) -> Option<&Mapping> {

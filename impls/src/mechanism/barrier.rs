@@ -40,8 +40,9 @@ impl Mechanism for Barrier {
 struct HeldBarrier(Option<impls_sys::pthread::Barrier>);
 
 impl HeldBarrier {
+    #[inline]
     fn barrier(&self) -> Result<&impls_sys::pthread::Barrier> {
-        self.0.as_ref().ok_or_else(|| Failure::Senseless("this process does no longer map it".to_owned()))
+        self.0.as_ref().ok_or_else(|| Failure::senseless("this process does no longer map it"))
     }
 }
 
@@ -64,6 +65,7 @@ impl Channel for HeldBarrier {
 }
 
 impl Wake for HeldBarrier {
+    #[inline(always)]
     fn arrive(&mut self) -> Result<bool> {
         Ok(self.barrier()?.wait()?)
     }

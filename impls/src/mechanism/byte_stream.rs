@@ -28,6 +28,7 @@ impl Ends {
     }
 
     /// The descriptor to write to: one that was opened for both is kept as the reading one.
+    #[inline]
     fn writer(&self) -> &Descriptor {
         let is_shared = self.two_way || (self.path.is_some() && !self.writing.is_open());
         if is_shared { &self.reading } else { &self.writing }
@@ -35,6 +36,7 @@ impl Ends {
 }
 
 /// Makes a call that does not wait: with `O_NONBLOCK` set around it, where it is not set anyway.
+#[inline]
 pub(super) fn without_waiting<T>(
     descriptor: &Descriptor,
     nonblocking: bool,
@@ -56,7 +58,7 @@ impl Channel for Ends {
         match end {
             Some(End::Read) => Ok(self.reading.close()?),
             Some(End::Write) => Ok(self.writing.close()?),
-            Some(End::Listener) => Err(Failure::Senseless("it has no listener".to_owned())),
+            Some(End::Listener) => Err(Failure::senseless("it has no listener")),
             None if self.reading.is_open() && self.writing.is_open() => {
                 let first = self.reading.close();
                 self.writing.close()?;
@@ -99,14 +101,16 @@ impl Channel for Ends {
 }
 
 impl Stream for Ends {
+    #[inline(always)]
     fn write(&mut self, bytes: &[u8], nonblocking: bool) -> Result<usize> {
         let descriptor = self.writer();
         without_waiting(descriptor, nonblocking, || descriptor.write(bytes))
     }
 
+    #[inline(always)]
     fn read(&mut self, buffer: &mut [u8], nonblocking: bool, peek: bool) -> Result<usize> {
         if peek {
-            return Err(Failure::Senseless("it has no way to peek".to_owned()));
+            return Err(Failure::senseless("it has no way to peek"));
         }
         without_waiting(&self.reading, nonblocking, || self.reading.read(buffer))
     }

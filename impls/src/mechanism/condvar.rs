@@ -41,11 +41,12 @@ impl Mechanism for Condvar {
 struct HeldCondvar(Option<(Condition, Mutex)>);
 
 impl HeldCondvar {
+    #[inline]
     fn both(&mut self) -> Result<(&Condition, &mut Mutex)> {
         self.0
             .as_mut()
             .map(|(condition, mutex)| (&*condition, mutex))
-            .ok_or_else(|| Failure::Senseless("this process does no longer map it".to_owned()))
+            .ok_or_else(|| Failure::senseless("this process does no longer map it"))
     }
 }
 
@@ -68,12 +69,14 @@ impl Channel for HeldCondvar {
 }
 
 impl Lock for HeldCondvar {
+    #[inline(always)]
     fn lock(&mut self, mode: Mode, bytes: Bytes, patience: Patience) -> Result<()> {
         ability::exclusive_only(mode)?;
         bytes.none_named()?;
         pthread_mutex::take(self.both()?.1, patience)
     }
 
+    #[inline(always)]
     fn unlock(&mut self, bytes: Bytes) -> Result<()> {
         bytes.none_named()?;
         pthread_mutex::release(self.both()?.1)
@@ -81,21 +84,23 @@ impl Lock for HeldCondvar {
 }
 
 impl Wake for HeldCondvar {
+    #[inline(always)]
     fn wait_on(&mut self, _: u64, patience: Patience) -> Result<()> {
         let (condition, mutex) = self.both()?;
         Ok(match patience {
             Patience::Forever => condition.wait(mutex),
             Patience::For(timeout) => condition.wait_for(mutex, timeout),
-            Patience::Never => return Err(Failure::Senseless("it waits, or there is no call to make".to_owned())),
+            Patience::Never => return Err(Failure::senseless("it waits, or there is no call to make")),
         }?)
     }
 
+    #[inline(always)]
     fn notify(&mut self, sleepers: Sleepers) -> Result<Option<u64>> {
         let (condition, _) = self.both()?;
         match sleepers {
             Sleepers::Some(1) => condition.signal(),
             Sleepers::All => condition.broadcast(),
-            Sleepers::Some(_) => return Err(Failure::Senseless("it wakes one or all".to_owned())),
+            Sleepers::Some(_) => return Err(Failure::senseless("it wakes one or all")),
         }?;
         Ok(None)
     }

@@ -88,27 +88,30 @@ impl Channel for HeldCounter {
 }
 
 /// Whether a call is not to wait.
+#[inline]
 fn nonblocking(patience: Patience) -> Result<bool> {
     match patience {
         Patience::Forever => Ok(false),
         Patience::Never => Ok(true),
-        Patience::For(_) => Err(Failure::Senseless("its calls take no timeout".to_owned())),
+        Patience::For(_) => Err(Failure::senseless("its calls take no timeout")),
     }
 }
 
 impl Counter for HeldCounter {
+    #[inline(always)]
     fn wait(&mut self, patience: Patience) -> Result<Option<u64>> {
         let mut value = [0; 8];
         without_waiting(&self.counter, nonblocking(patience)?, || self.counter.read(&mut value))?;
         Ok(Some(u64::from_ne_bytes(value)))
     }
 
+    #[inline(always)]
     fn post(&mut self, value: u64, patience: Patience) -> Result<()> {
         without_waiting(&self.counter, nonblocking(patience)?, || self.counter.write(&value.to_ne_bytes()))?;
         Ok(())
     }
 
     fn value(&mut self, _: u64) -> Result<u64> {
-        Err(Failure::Senseless("it does not tell its value but by giving it".to_owned()))
+        Err(Failure::senseless("it does not tell its value but by giving it"))
     }
 }

@@ -95,11 +95,13 @@ struct HeldFile {
 
 impl HeldFile {
     /// Makes a call with what was opened last; `EBADF` where nothing is open.
+    #[inline]
     fn with_last<T>(&self, call: impl FnOnce(&Descriptor) -> impls_sys::Result<T>) -> Result<T> {
         Ok(call(self.descriptors.last().unwrap_or(&Descriptor::none()))?)
     }
 
     /// `fcntl()` with what a range of bytes is to be.
+    #[inline]
     fn set(&self, kind: libc::c_int, bytes: Bytes, waits: bool) -> Result<()> {
         let range = range(kind, bytes)?;
         self.with_last(|descriptor| {
@@ -117,6 +119,7 @@ impl HeldFile {
 }
 
 #[expect(clippy::cast_possible_truncation, reason = "the constants are small, and the field is a short")]
+#[inline]
 fn range(kind: libc::c_int, bytes: Bytes) -> impls_sys::Result<libc::flock> {
     let offset = |bytes: Option<u64>| libc::off_t::try_from(bytes.unwrap_or(0)).map_err(|_| Errno::EOVERFLOW);
     Ok(libc::flock {
@@ -158,11 +161,12 @@ impl Channel for HeldFile {
 }
 
 impl Lock for HeldFile {
+    #[inline(always)]
     fn lock(&mut self, mode: Mode, bytes: Bytes, patience: Patience) -> Result<()> {
         let waits = match patience {
             Patience::Forever => true,
             Patience::Never => false,
-            Patience::For(_) => return Err(Failure::Senseless("it has no call with a timeout".to_owned())),
+            Patience::For(_) => return Err(Failure::senseless("it has no call with a timeout")),
         };
         if self.call == Call::Flock {
             bytes.none_named()?;
@@ -172,6 +176,7 @@ impl Lock for HeldFile {
         self.set(if mode == Mode::Shared { libc::F_RDLCK } else { libc::F_WRLCK }, bytes, waits)
     }
 
+    #[inline(always)]
     fn unlock(&mut self, bytes: Bytes) -> Result<()> {
         if self.call == Call::Flock {
             bytes.none_named()?;

@@ -63,13 +63,15 @@ struct HeldFutex {
 }
 
 impl HeldFutex {
+    #[inline]
     fn word(&self) -> Result<&AtomicU32> {
         self.word_at(self.chosen)
     }
 
+    #[inline]
     fn word_at(&self, number: usize) -> Result<&AtomicU32> {
         let Some(pages) = &self.pages else {
-            return Err(Failure::Senseless("this process does no longer map it".to_owned()));
+            return Err(Failure::senseless("this process does no longer map it"));
         };
         let word = (number < self.words).then(|| pages.word(number * WORD_BYTES)).flatten();
         word.ok_or_else(|| Failure::Senseless(format!("it has {} words, and none has the number {number}", self.words)))
@@ -81,11 +83,13 @@ impl HeldFutex {
 }
 
 /// A value that the word can have.
+#[inline]
 fn value(value: u64) -> Result<u32> {
     u32::try_from(value).map_err(|_| Failure::Senseless(format!("the word has 32 bits, and {value} more")))
 }
 
 /// How many to wake.
+#[inline]
 fn count(sleepers: Sleepers) -> u32 {
     match sleepers {
         Sleepers::Some(count) => u32::try_from(count).map_or(ALL, |count| count.min(ALL)),
@@ -112,15 +116,17 @@ impl Channel for HeldFutex {
 }
 
 impl Wake for HeldFutex {
+    #[inline(always)]
     fn wait_on(&mut self, expected: u64, patience: Patience) -> Result<()> {
         let (word, expected) = (self.word()?, value(expected)?);
         Ok(match patience {
             Patience::Forever => futex::wait(word, expected),
             Patience::For(timeout) => futex::wait_for(word, expected, timeout),
-            Patience::Never => return Err(Failure::Senseless("it waits, or there is no call to make".to_owned())),
+            Patience::Never => return Err(Failure::senseless("it waits, or there is no call to make")),
         }?)
     }
 
+    #[inline(always)]
     fn notify(&mut self, sleepers: Sleepers) -> Result<Option<u64>> {
         Ok(Some(futex::wake(self.word()?, count(sleepers))? as u64))
     }
@@ -129,7 +135,7 @@ impl Wake for HeldFutex {
         let timeout = match patience {
             Patience::Forever => None,
             Patience::For(timeout) => Some(timeout),
-            Patience::Never => return Err(Failure::Senseless("it waits, or there is no call to make".to_owned())),
+            Patience::Never => return Err(Failure::senseless("it waits, or there is no call to make")),
         };
         Ok(futex::wait_for_bits(self.word()?, value(expected)?, timeout, value(bits)?)?)
     }
@@ -150,7 +156,7 @@ impl Wake for HeldFutex {
         let timeout = match patience {
             Patience::Forever => None,
             Patience::For(timeout) => Some(timeout),
-            Patience::Never => return Err(Failure::Senseless("it waits, or there is no call to make".to_owned())),
+            Patience::Never => return Err(Failure::senseless("it waits, or there is no call to make")),
         };
         let words = words.iter().map(|number| self.word_at((*number).into())).collect::<Result<Vec<_>>>()?;
         Ok(futex::wait_for_any(&words, value(expected)?, timeout)? as u64)
@@ -163,11 +169,13 @@ impl Wake for HeldFutex {
         Ok(futex::requeue(word, value(asked.expected.unwrap_or(0))?, woken, to, moved)? as u64)
     }
 
+    #[inline(always)]
     fn store(&mut self, stored: u64) -> Result<()> {
         self.word()?.store(value(stored)?, Ordering::SeqCst);
         Ok(())
     }
 
+    #[inline(always)]
     fn load(&mut self) -> Result<u64> {
         Ok(self.word()?.load(Ordering::SeqCst).into())
     }

@@ -58,7 +58,7 @@ impl HeldFutexLock {
         self.pages
             .as_ref()
             .and_then(|pages| pages.word(0))
-            .ok_or_else(|| Failure::Senseless("this process does no longer map it".to_owned()))
+            .ok_or_else(|| Failure::senseless("this process does no longer map it"))
     }
 }
 

@@ -124,7 +124,7 @@ impl HeldMemory {
 impl Channel for HeldMemory {
     fn close(&mut self, end: Option<End>) -> Result<()> {
         if end == Some(End::Listener) {
-            return Err(Failure::Senseless("it has no listener".to_owned()));
+            return Err(Failure::senseless("it has no listener"));
         }
         self.mapping = None;
         Ok(self.object.close()?)
@@ -138,7 +138,7 @@ impl Channel for HeldMemory {
 impl Memory for HeldMemory {
     fn reach(&mut self, at: u64, size: u64) -> Result<&Mapping> {
         let Some(mapping) = &self.mapping else {
-            return Err(Failure::Senseless("this process has not mapped it, or does no longer".to_owned()));
+            return Err(Failure::senseless("this process has not mapped it, or does no longer"));
         };
         let end = at.checked_add(size).ok_or(Errno::EFAULT)?;
         if end > mapping.length() as u64 {

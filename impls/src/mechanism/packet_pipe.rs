@@ -90,25 +90,28 @@ impl Channel for Packets {
 }
 
 /// Whether a call is not to wait.
+#[inline]
 fn nonblocking(patience: Patience) -> Result<bool> {
     match patience {
         Patience::Forever => Ok(false),
         Patience::Never => Ok(true),
-        Patience::For(_) => Err(Failure::Senseless("its calls take no timeout".to_owned())),
+        Patience::For(_) => Err(Failure::senseless("its calls take no timeout")),
     }
 }
 
 impl Queue for Packets {
+    #[inline(always)]
     fn send(&mut self, bytes: &[u8], priority: Option<u32>, patience: Patience) -> Result<usize> {
         if priority.is_some() {
-            return Err(Failure::Senseless("its packets have no priority".to_owned()));
+            return Err(Failure::senseless("its packets have no priority"));
         }
         without_waiting(&self.0.writing, nonblocking(patience)?, || self.0.writing.write(bytes))
     }
 
+    #[inline(always)]
     fn receive(&mut self, buffer: &mut [u8], patience: Patience, peek: bool) -> Result<Message> {
         if peek {
-            return Err(Failure::Senseless("it has no way to peek".to_owned()));
+            return Err(Failure::senseless("it has no way to peek"));
         }
         let length = without_waiting(&self.0.reading, nonblocking(patience)?, || self.0.reading.read(buffer))?;
         // There is no empty packet, and no sign that one was cut.

@@ -86,6 +86,7 @@ impl Opened for HeldQueue {
 }
 
 /// Makes a call with the timeout that it takes, or with `O_NONBLOCK` set around it.
+#[inline]
 fn call<T>(
     queue: &MessageQueue,
     patience: Patience,
@@ -108,7 +109,7 @@ fn call<T>(
 impl Channel for HeldQueue {
     fn close(&mut self, end: Option<End>) -> Result<()> {
         match end {
-            Some(End::Listener) => Err(Failure::Senseless("it has no listener".to_owned())),
+            Some(End::Listener) => Err(Failure::senseless("it has no listener")),
             _ => Ok(self.queue.close()?),
         }
     }
@@ -128,14 +129,16 @@ impl Channel for HeldQueue {
 }
 
 impl Queue for HeldQueue {
+    #[inline(always)]
     fn send(&mut self, bytes: &[u8], priority: Option<u32>, patience: Patience) -> Result<usize> {
         call(&self.queue, patience, |timeout| self.queue.send(bytes, priority.unwrap_or(0), timeout))?;
         Ok(bytes.len())
     }
 
+    #[inline(always)]
     fn receive(&mut self, buffer: &mut [u8], patience: Patience, peek: bool) -> Result<Message> {
         if peek {
-            return Err(Failure::Senseless("it has no way to peek".to_owned()));
+            return Err(Failure::senseless("it has no way to peek"));
         }
         let (length, priority) = call(&self.queue, patience, |timeout| self.queue.receive(buffer, timeout))?;
         Ok(Message { length, priority: Some(priority), ..Message::default() })

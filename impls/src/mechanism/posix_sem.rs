@@ -47,10 +47,11 @@ pub(super) struct HeldSemaphore {
 
 impl HeldSemaphore {
     /// Using a semaphore that was closed is undefined: there is no outcome to report.
+    #[inline]
     fn semaphore(&self) -> Result<&Semaphore> {
         self.semaphore
             .as_ref()
-            .ok_or_else(|| Failure::Senseless("this process has not opened it, or does no longer hold it".to_owned()))
+            .ok_or_else(|| Failure::senseless("this process has not opened it, or does no longer hold it"))
     }
 }
 
@@ -66,7 +67,7 @@ impl Opened for HeldSemaphore {
 impl Channel for HeldSemaphore {
     fn close(&mut self, end: Option<End>) -> Result<()> {
         if end == Some(End::Listener) {
-            return Err(Failure::Senseless("it has no listener".to_owned()));
+            return Err(Failure::senseless("it has no listener"));
         }
         self.semaphore()?;
         self.semaphore = None;
@@ -79,6 +80,7 @@ impl Channel for HeldSemaphore {
 }
 
 impl Counter for HeldSemaphore {
+    #[inline(always)]
     fn wait(&mut self, patience: Patience) -> Result<Option<u64>> {
         let semaphore = self.semaphore()?;
         match patience {
@@ -89,6 +91,7 @@ impl Counter for HeldSemaphore {
         Ok(None)
     }
 
+    #[inline(always)]
     fn post(&mut self, _: u64, _: Patience) -> Result<()> {
         Ok(self.semaphore()?.post()?)
     }

@@ -47,8 +47,9 @@ struct HeldMutex {
 }
 
 impl HeldMutex {
+    #[inline]
     fn mutex(&mut self) -> Result<&mut Mutex> {
-        self.mutex.as_mut().ok_or_else(|| Failure::Senseless("this process does no longer map it".to_owned()))
+        self.mutex.as_mut().ok_or_else(|| Failure::senseless("this process does no longer map it"))
     }
 }
 
@@ -71,12 +72,14 @@ impl Channel for HeldMutex {
 }
 
 impl Lock for HeldMutex {
+    #[inline(always)]
     fn lock(&mut self, mode: Mode, bytes: Bytes, patience: Patience) -> Result<()> {
         ability::exclusive_only(mode)?;
         bytes.none_named()?;
         take(self.mutex()?, patience)
     }
 
+    #[inline(always)]
     fn unlock(&mut self, bytes: Bytes) -> Result<()> {
         bytes.none_named()?;
         release(self.mutex()?)
@@ -85,13 +88,14 @@ impl Lock for HeldMutex {
     fn consistent(&mut self) -> Result<()> {
         let mutex = self.mutex()?;
         if mutex.kind() != Kind::Robust {
-            return Err(Failure::Senseless("it does not tell that an owner has died".to_owned()));
+            return Err(Failure::senseless("it does not tell that an owner has died"));
         }
         Ok(mutex.consistent()?)
     }
 }
 
 /// The call that waits as long as it is to.
+#[inline(always)]
 pub(super) fn take(mutex: &mut Mutex, patience: Patience) -> Result<()> {
     Ok(match patience {
         Patience::Forever => mutex.lock(),
@@ -101,6 +105,7 @@ pub(super) fn take(mutex: &mut Mutex, patience: Patience) -> Result<()> {
 }
 
 /// The release, where it has a meaning: POSIX leaves it undefined for a plain mutex that somebody else holds.
+#[inline(always)]
 pub(super) fn release(mutex: &mut Mutex) -> Result<()> {
     let plain = matches!(mutex.kind(), Kind::Normal | Kind::PriorityInheritance);
     if plain && !mutex.is_held() {

@@ -42,8 +42,9 @@ struct HeldRwlock {
 }
 
 impl HeldRwlock {
+    #[inline]
     fn opened(&self) -> Result<&Rwlock> {
-        self.lock.as_ref().ok_or_else(|| Failure::Senseless("this process does no longer map it".to_owned()))
+        self.lock.as_ref().ok_or_else(|| Failure::senseless("this process does no longer map it"))
     }
 }
 
@@ -66,6 +67,7 @@ impl Channel for HeldRwlock {
 }
 
 impl Lock for HeldRwlock {
+    #[inline(always)]
     fn lock(&mut self, mode: Mode, bytes: Bytes, patience: Patience) -> Result<()> {
         bytes.none_named()?;
         let lock = self.opened()?;
@@ -81,6 +83,7 @@ impl Lock for HeldRwlock {
         Ok(())
     }
 
+    #[inline(always)]
     fn unlock(&mut self, bytes: Bytes) -> Result<()> {
         bytes.none_named()?;
         if self.held == 0 {

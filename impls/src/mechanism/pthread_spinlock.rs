@@ -41,8 +41,9 @@ struct HeldSpinlock {
 }
 
 impl HeldSpinlock {
+    #[inline]
     fn opened(&self) -> Result<&Spinlock> {
-        self.lock.as_ref().ok_or_else(|| Failure::Senseless("this process does no longer map it".to_owned()))
+        self.lock.as_ref().ok_or_else(|| Failure::senseless("this process does no longer map it"))
     }
 }
 
@@ -65,6 +66,7 @@ impl Channel for HeldSpinlock {
 }
 
 impl Lock for HeldSpinlock {
+    #[inline(always)]
     fn lock(&mut self, mode: Mode, bytes: Bytes, patience: Patience) -> Result<()> {
         ability::exclusive_only(mode)?;
         bytes.none_named()?;
@@ -72,12 +74,13 @@ impl Lock for HeldSpinlock {
         match patience {
             Patience::Forever => lock.lock(),
             Patience::Never => lock.try_lock(),
-            Patience::For(_) => return Err(Failure::Senseless("it has no call with a timeout".to_owned())),
+            Patience::For(_) => return Err(Failure::senseless("it has no call with a timeout")),
         }?;
         self.is_held = true;
         Ok(())
     }
 
+    #[inline(always)]
     fn unlock(&mut self, bytes: Bytes) -> Result<()> {
         bytes.none_named()?;
         if !self.is_held {

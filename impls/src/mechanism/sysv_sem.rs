@@ -69,8 +69,9 @@ struct HeldSet {
 }
 
 impl HeldSet {
+    #[inline]
     fn id(&self) -> Result<i32> {
-        self.id.ok_or_else(|| Failure::Senseless("this process has not opened it".to_owned()))
+        self.id.ok_or_else(|| Failure::senseless("this process has not opened it"))
     }
 }
 
@@ -85,7 +86,7 @@ impl Opened for HeldSet {
 
 impl Channel for HeldSet {
     fn close(&mut self, _: Option<End>) -> Result<()> {
-        Err(Failure::Senseless("there is nothing to close: it is known by its number alone".to_owned()))
+        Err(Failure::senseless("there is nothing to close: it is known by its number alone"))
     }
 
     fn names(&mut self) -> Option<&mut dyn Names> {
@@ -94,6 +95,7 @@ impl Channel for HeldSet {
 }
 
 impl Counter for HeldSet {
+    #[inline(always)]
     fn wait(&mut self, patience: Patience) -> Result<Option<u64>> {
         let down = Change { add: -1, nonblocking: matches!(patience, Patience::Never), ..Change::default() };
         let timeout = if let Patience::For(timeout) = patience { Some(timeout) } else { None };
@@ -101,6 +103,7 @@ impl Counter for HeldSet {
         Ok(None)
     }
 
+    #[inline(always)]
     fn post(&mut self, _: u64, _: Patience) -> Result<()> {
         self.change(&[Change { add: 1, ..Change::default() }], None)
     }
@@ -117,6 +120,7 @@ impl Counter for HeldSet {
         Ok(true)
     }
 
+    #[inline(always)]
     fn change(&mut self, changes: &[Change], timeout: Option<Duration>) -> Result<()> {
         Ok(change(self.id()?, changes, timeout)?)
     }

@@ -90,9 +90,7 @@ impl Channel for HeldSegment {
 
 impl Memory for HeldSegment {
     fn reach(&mut self, _: u64, _: u64) -> Result<&Mapping> {
-        self.attached
-            .as_ref()
-            .ok_or_else(|| Failure::Senseless("this process has not attached it, or does no longer".to_owned()))
+        self.attached.as_ref().ok_or_else(|| Failure::senseless("this process has not attached it, or does no longer"))
     }
 
     fn mapped(&self) -> Option<&Mapping> {

@@ -32,7 +32,7 @@ pub(super) fn perform(operation: &Operation<u64>, counter: &mut dyn Counter, wor
             let timeout = semop.timeout.map(|timeout| Duration::from_nanos(timeout.ns()));
             work.timed(|_, _| counter.change(&changes, timeout)).map(|()| Outcome::Done)
         }
-        _ => Err(Failure::Senseless("a counter has no such call".to_owned())),
+        _ => Err(Failure::senseless("a counter has no such call")),
     }
 }
 

@@ -42,7 +42,7 @@ pub(super) fn perform(
 ) -> Result<Outcome> {
     use impls_sys::handles;
     use spec::operation::End;
-    let socket = |end| channel.descriptor(Some(end)).ok_or_else(|| Failure::Senseless("it has no socket".to_owned()));
+    let socket = |end| channel.descriptor(Some(end)).ok_or_else(|| Failure::senseless("it has no socket"));
     // A process id is told as the name that the scenario knows it by: numbers differ from run to run.
     let name = |pid: Option<i32>| match pid {
         None | Some(0) => NOBODY.to_owned(),
@@ -69,7 +69,7 @@ pub(super) fn perform(
             Ok(Outcome::Text(name(sender)))
         }
         _ => {
-            let socket = channel.descriptor(None).ok_or_else(|| Failure::Senseless("it has no socket".to_owned()))?;
+            let socket = channel.descriptor(None).ok_or_else(|| Failure::senseless("it has no socket"))?;
             let peer = work.timed(|_, _| handles::peer(socket))?;
             Ok(Outcome::Text(name(Some(peer))))
         }

@@ -48,7 +48,7 @@ pub(super) fn perform(operation: &Operation<u64>, performer: &mut Performer, wor
         }
         Operation::SignalfdRead(read) => {
             let descriptor = performer.descriptors.signals.as_ref();
-            let descriptor = descriptor.ok_or_else(|| Failure::Senseless("it has made no signalfd".to_owned()))?;
+            let descriptor = descriptor.ok_or_else(|| Failure::senseless("it has made no signalfd"))?;
             let arrival = work.timed(|_, _| descriptor.read(read.nonblocking))?;
             Ok(Outcome::Signals(vec![performer.report(&arrival)?]))
         }
@@ -69,7 +69,7 @@ pub(super) fn perform(operation: &Operation<u64>, performer: &mut Performer, wor
             let descriptor = performer.descriptors.of(&poll.process)?.number();
             super::readiness::poll_input(descriptor, poll.timeout, work)
         }
-        _ => Err(Failure::Senseless("it is about no such descriptor".to_owned())),
+        _ => Err(Failure::senseless("it is about no such descriptor")),
     }
 }
 

@@ -62,7 +62,7 @@ pub(super) fn wake(operation: &Operation<u64>, wake: &mut dyn Wake, work: &mut W
             });
             // With EPERM the mutex was not held, and is not.
             if asked.unlock && woken != Err(Failure::Errno(Errno::EPERM)) {
-                let mutex = wake.mutex().ok_or_else(|| Failure::Senseless("it has no mutex".to_owned()))?;
+                let mutex = wake.mutex().ok_or_else(|| Failure::senseless("it has no mutex"))?;
                 mutex.unlock(Bytes::default())?;
             }
             woken.map(|()| Outcome::Done)
@@ -88,8 +88,8 @@ pub(super) fn wake(operation: &Operation<u64>, wake: &mut dyn Wake, work: &mut W
         }
         Operation::Lock(_) | Operation::Unlock(_) => match wake.mutex() {
             Some(mutex) => lock(operation, mutex, work),
-            None => Err(Failure::Senseless("it has no mutex".to_owned())),
+            None => Err(Failure::senseless("it has no mutex")),
         },
-        _ => Err(Failure::Senseless("it has words, and no bytes".to_owned())),
+        _ => Err(Failure::senseless("it has words, and no bytes")),
     }
 }

@@ -74,7 +74,7 @@ pub(super) fn change_user(work: &mut Work) -> Result<Outcome> {
 /// `setresgid()` and `setresuid()`.
 #[cfg(not(target_os = "linux"))]
 pub(super) fn change_user(_: &mut Work) -> Result<Outcome> {
-    Err(Failure::Senseless("this agent changes no user here".to_owned()))
+    Err(Failure::senseless("this agent changes no user here"))
 }
 
 /// `setrlimit()` of the soft limit.
@@ -88,10 +88,10 @@ pub(super) fn set_limit(set: &Setrlimit<u64>, work: &mut Work) -> Result<Outcome
         Resource::Msgqueue => resource::Resource::RLIMIT_MSGQUEUE,
         #[cfg(not(target_os = "linux"))]
         Resource::Sigpending | Resource::Msgqueue => {
-            return Err(Failure::Senseless("this system has no such limit".to_owned()));
+            return Err(Failure::senseless("this system has no such limit"));
         }
     };
-    let limit = set.limit.ok_or_else(|| Failure::Senseless("it was told no limit".to_owned()))?;
+    let limit = set.limit.ok_or_else(|| Failure::senseless("it was told no limit"))?;
     let (_, hard) = getrlimit(resource)?;
     work.timed(|_, _| setrlimit(resource, limit, hard))?;
     Ok(Outcome::Done)

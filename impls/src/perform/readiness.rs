@@ -68,7 +68,7 @@ impl Watch {
         if self.epoll.is_none() {
             self.epoll = Some(Epoll::new()?);
         }
-        let epoll = self.epoll.as_ref().ok_or_else(|| Failure::Senseless("there is no epoll instance".to_owned()))?;
+        let epoll = self.epoll.as_ref().ok_or_else(|| Failure::senseless("there is no epoll instance"))?;
         let mut events = u32::from(bits(&add.events).cast_unsigned());
         for (asked, flag) in
             [(add.edge, libc::EPOLLET), (add.exclusive, libc::EPOLLEXCLUSIVE), (add.oneshot, libc::EPOLLONESHOT)]
@@ -83,7 +83,7 @@ impl Watch {
 
     /// `epoll_wait()`.
     pub(super) fn wait(&self, timeout: Option<Timeout>, work: &mut Work) -> Result<Outcome> {
-        let epoll = self.epoll.as_ref().ok_or_else(|| Failure::Senseless("it watches nothing".to_owned()))?;
+        let epoll = self.epoll.as_ref().ok_or_else(|| Failure::senseless("it watches nothing"))?;
         let ready = work.timed(|_, _| epoll.wait(duration(timeout)))?;
         let mut reports: Vec<String> = ready
             .into_iter()

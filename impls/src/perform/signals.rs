@@ -140,7 +140,7 @@ impl Performer {
     fn number_of_given(&mut self, signal: Option<&Signal>) -> Result<i32> {
         match signal {
             Some(signal) => self.number_of(signal),
-            None => Err(Failure::Senseless("it was told no signal".to_owned())),
+            None => Err(Failure::senseless("it was told no signal")),
         }
     }
 

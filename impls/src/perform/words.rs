@@ -160,7 +160,7 @@ impl<'m> Access<'m> {
             Operation::CompareExchange(exchange) => {
                 Ready::Exchange(cell()?, exchange.expected.unwrap_or(0), exchange.value.unwrap_or(1))
             }
-            _ => return Err(Failure::Senseless("it is no access to memory".to_owned())),
+            _ => return Err(Failure::senseless("it is no access to memory")),
         }))
     }
 

@@ -77,12 +77,14 @@ impl Descriptor {
 
     /// Whether it is held.
     #[must_use]
+    #[inline]
     pub fn is_open(&self) -> bool {
         self.0.is_some()
     }
 
     /// Its number for a system call; -1 where it is not held, which the system answers with `EBADF`.
     #[must_use]
+    #[inline]
     pub fn number(&self) -> RawFd {
         self.0.as_ref().map_or(-1, OwnedFd::as_raw_fd)
     }
@@ -103,6 +105,7 @@ impl Descriptor {
     ///
     /// # Errors
     /// As the call.
+    #[inline]
     pub fn read(&self, buffer: &mut [u8]) -> Result<usize> {
         // SAFETY: the buffer is valid for writes of its length.
         let length = unsafe { libc::read(self.number(), buffer.as_mut_ptr().cast(), buffer.len()) };
@@ -113,6 +116,7 @@ impl Descriptor {
     ///
     /// # Errors
     /// As the call.
+    #[inline]
     pub fn write(&self, bytes: &[u8]) -> Result<usize> {
         // SAFETY: the bytes are valid for reads of their length.
         let length = unsafe { libc::write(self.number(), bytes.as_ptr().cast(), bytes.len()) };
@@ -146,6 +150,7 @@ impl Descriptor {
     ///
     /// # Errors
     /// As the call; `EBADF` where it is not held.
+    #[inline]
     pub fn with<T>(&self, call: impl FnOnce(&OwnedFd) -> Result<T>) -> Result<T> {
         self.0.as_ref().map_or(Err(Errno::EBADF), call)
     }
@@ -164,6 +169,7 @@ impl Descriptor {
     ///
     /// # Errors
     /// As the call.
+    #[inline]
     pub fn flock(&self, operation: libc::c_int) -> Result<()> {
         // SAFETY: the call takes numbers and touches no memory of this process.
         check(unsafe { libc::flock(self.number(), operation) }).map(drop)

@@ -8,6 +8,7 @@ use std::{sync::atomic::AtomicU32, time::Duration};
 ///
 /// # Errors
 /// `EAGAIN` where the value is another already, `EINTR` at a signal.
+#[inline]
 pub fn wait(word: &AtomicU32, value: u32) -> Result<()> {
     // No FUTEX_PRIVATE_FLAG: the waiter and the waker are different processes.
     futex::wait(word, Flags::empty(), value, None).map_err(errno)
@@ -26,6 +27,7 @@ pub fn wait_for(word: &AtomicU32, value: u32, timeout: Duration) -> Result<()> {
 ///
 /// # Errors
 /// As the call.
+#[inline]
 pub fn wake(word: &AtomicU32, count: u32) -> Result<usize> {
     futex::wake(word, Flags::empty(), count).map_err(errno)
 }

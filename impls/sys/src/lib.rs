@@ -24,6 +24,7 @@ pub use nix::errno::Errno;
 pub type Result<T> = std::result::Result<T, Errno>;
 
 /// Reads the result of a call that says -1 where it failed.
+#[inline]
 fn check(result: libc::c_int) -> Result<libc::c_int> {
     Errno::result(result)
 }

@@ -17,6 +17,7 @@ use crate::{Errno, Result, memory::Mapping};
 use std::{mem::size_of, ptr::NonNull};
 
 /// Reads the result of a call that gives an error number, and not -1.
+#[inline]
 fn number(result: libc::c_int) -> Result<()> {
     if result == 0 { Ok(()) } else { Err(Errno::from_raw(result)) }
 }
@@ -25,23 +26,19 @@ fn number(result: libc::c_int) -> Result<()> {
 #[derive(Debug)]
 struct Shared<T> {
     address: NonNull<T>,
-    pages: Mapping,
+    _pages: Mapping,
 }
 
 impl<T> Shared<T> {
     fn zeroed() -> Result<Self> {
         let pages = Mapping::anonymous(size_of::<T>())?;
         let address = pages.inside(0, size_of::<T>()).ok_or(Errno::EINVAL)?.cast();
-        Ok(Self { address, pages })
+        Ok(Self { address, _pages: pages })
     }
 
     /// Mapped, aligned as pages are, and large enough, as long as `self` lives.
+    #[inline]
     fn pointer(&self) -> *mut T {
         self.address.as_ptr()
-    }
-
-    /// Keeps the pages mapped until the process ends.
-    fn keep(self) {
-        std::mem::forget(self.pages);
     }
 }

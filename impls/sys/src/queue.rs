@@ -87,6 +87,7 @@ impl MessageQueue {
     ///
     /// # Errors
     /// As the call.
+    #[inline]
     pub fn send(&self, message: &[u8], priority: u32, timeout: Option<Duration>) -> Result<()> {
         let result = match timeout.map(deadline) {
             // SAFETY: the message is valid for reads of its length.
@@ -111,6 +112,7 @@ impl MessageQueue {
     ///
     /// # Errors
     /// As the call.
+    #[inline]
     pub fn receive(&self, buffer: &mut [u8], timeout: Option<Duration>) -> Result<(usize, u32)> {
         let mut priority = 0;
         let bytes = buffer.as_mut_ptr().cast();
@@ -155,6 +157,7 @@ impl MessageQueue {
 
     /// Its number, -1 where it is not held. On Linux it is a descriptor.
     #[must_use]
+    #[inline]
     pub fn number(&self) -> libc::mqd_t {
         self.0.unwrap_or(NOT_HELD)
     }

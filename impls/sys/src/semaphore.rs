@@ -51,6 +51,7 @@ impl Semaphore {
     ///
     /// # Errors
     /// As the call.
+    #[inline]
     pub fn wait(&self) -> Result<()> {
         // SAFETY: the semaphore lives as long as `self`.
         check(unsafe { libc::sem_wait(self.address.as_ptr()) }).map(drop)
@@ -79,6 +80,7 @@ impl Semaphore {
     ///
     /// # Errors
     /// As the call.
+    #[inline]
     pub fn post(&self) -> Result<()> {
         // SAFETY: the semaphore lives as long as `self`.
         check(unsafe { libc::sem_post(self.address.as_ptr()) }).map(drop)

@@ -56,33 +56,41 @@ pub fn queued(id: i32) -> Result<u64> {
     Ok(unsafe { state.assume_init() }.msg_qnum)
 }
 
-/// The type of a message comes before its text: struct msgbuf of msgop(2).
-const TYPE_BYTES: usize = size_of::<libc::c_long>();
+/// The type of a message comes before its text: struct msgbuf of msgop(2). So many bytes it takes.
+pub const TYPE_BYTES: usize = size_of::<libc::c_long>();
 
-/// `msgsnd()`.
-///
-/// # Errors
-/// As the call.
-pub fn send(id: i32, kind: libc::c_long, text: &[u8], wait: bool) -> Result<()> {
-    let mut message = kind.to_ne_bytes().to_vec();
-    message.extend_from_slice(text);
-    let flags = if wait { 0 } else { libc::IPC_NOWAIT };
-    // SAFETY: the message begins with its type and goes on with as many bytes as the call is told.
-    check(unsafe { libc::msgsnd(id, message.as_ptr().cast(), text.len(), flags) }).map(drop)
+/// The room for a type and for a text of a message.
+fn parts(message: &mut [u8]) -> Result<(&mut [u8; TYPE_BYTES], &mut [u8])> {
+    message.split_first_chunk_mut().ok_or(Errno::EINVAL)
 }
 
-/// `msgrcv()`; `flags` as for the call. Returns the message's length and type.
+/// `msgsnd()` of the text that comes after the first [`TYPE_BYTES`] of a message; the type is written there.
 ///
 /// # Errors
-/// As the call.
-pub fn receive(id: i32, kind: libc::c_long, buffer: &mut [u8], flags: libc::c_int) -> Result<(usize, libc::c_long)> {
-    let mut message = vec![0_u8; TYPE_BYTES + buffer.len()];
-    // SAFETY: the message has room for its type and for as many bytes as the call is told.
-    let length = unsafe { libc::msgrcv(id, message.as_mut_ptr().cast(), buffer.len(), kind, flags) };
+/// As the call; `EINVAL` where there is no room for a type.
+#[inline]
+pub fn send(id: i32, kind: libc::c_long, message: &mut [u8], wait: bool) -> Result<()> {
+    let (head, text) = parts(message)?;
+    *head = kind.to_ne_bytes();
+    let length = text.len();
+    let flags = if wait { 0 } else { libc::IPC_NOWAIT };
+    // SAFETY: the message begins with its type and goes on with as many bytes as the call is told; the system copies both, from
+    // wherever they lie.
+    check(unsafe { libc::msgsnd(id, message.as_ptr().cast(), length, flags) }).map(drop)
+}
+
+/// `msgrcv()` of a text behind the first [`TYPE_BYTES`] of a message; `flags` as for the call. Returns the text's length, and the type.
+///
+/// # Errors
+/// As the call; `EINVAL` where there is no room for a type.
+#[inline]
+pub fn receive(id: i32, kind: libc::c_long, message: &mut [u8], flags: libc::c_int) -> Result<(usize, libc::c_long)> {
+    let room = parts(message)?.1.len();
+    // SAFETY: the message has room for its type and for as many bytes as the call is told; the system copies both, to wherever they
+    // are to lie.
+    let length = unsafe { libc::msgrcv(id, message.as_mut_ptr().cast(), room, kind, flags) };
     let length = usize::try_from(length).map_err(|_| Errno::last())?;
-    let (kind, text) = message.split_at(TYPE_BYTES);
-    buffer[..length].copy_from_slice(&text[..length]);
-    Ok((length, libc::c_long::from_ne_bytes(kind.try_into().map_err(|_| Errno::EINVAL)?)))
+    Ok((length, libc::c_long::from_ne_bytes(*parts(message)?.0)))
 }
 
 /// `semget()`.
@@ -138,22 +146,31 @@ pub struct Change {
 ///
 /// # Errors
 /// As the call.
+#[inline]
 pub fn change(id: i32, changes: &[Change], timeout: Option<Duration>) -> Result<()> {
-    let flag = |set: bool, flag: libc::c_int| if set { flag } else { 0 };
-    let mut operations: Vec<libc::sembuf> = changes
-        .iter()
-        .map(|change| libc::sembuf {
-            sem_num: change.number,
-            sem_op: change.add,
-            sem_flg: i16::try_from(flag(change.undo, libc::SEM_UNDO) | flag(change.nonblocking, libc::IPC_NOWAIT))
-                .unwrap_or(0),
-        })
-        .collect();
+    if let ([change], None) = (changes, timeout) {
+        // Most calls are like this; nothing has to be allocated for them.
+        return operate(id, &mut [operation(change)]);
+    }
+    let mut operations: Vec<libc::sembuf> = changes.iter().map(operation).collect();
     match timeout {
-        // SAFETY: the operations live through the call, and there are as many as it is told.
-        None => check(unsafe { libc::semop(id, operations.as_mut_ptr(), operations.len()) }).map(drop),
+        None => operate(id, &mut operations),
         Some(timeout) => timed(id, &mut operations, timeout),
     }
+}
+
+/// A change as the calls take it.
+#[inline]
+fn operation(change: &Change) -> libc::sembuf {
+    let flag = |set: bool, flag: libc::c_int| if set { flag } else { 0 };
+    let flags = flag(change.undo, libc::SEM_UNDO) | flag(change.nonblocking, libc::IPC_NOWAIT);
+    libc::sembuf { sem_num: change.number, sem_op: change.add, sem_flg: i16::try_from(flags).unwrap_or(0) }
+}
+
+#[inline]
+fn operate(id: i32, operations: &mut [libc::sembuf]) -> Result<()> {
+    // SAFETY: the operations live through the call, and there are as many as it is told.
+    check(unsafe { libc::semop(id, operations.as_mut_ptr(), operations.len()) }).map(drop)
 }
 
 #[cfg(target_os = "linux")]

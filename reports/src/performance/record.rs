@@ -121,15 +121,18 @@ impl Record {
         }
     }
 
-    /// Reads one.
+    /// Reads one. A last line that was not written to its end is left out: whoever wrote it was killed, or had no more room.
     ///
     /// # Errors
     /// Which line is none, and why.
     pub fn parse(text: &str) -> Result<Self, String> {
         let mut record = Self::default();
-        for (index, line) in text.lines().enumerate() {
-            let line = serde_json::from_str(line).map_err(|error| format!("line {}: {error}", index + 1))?;
-            record.add(line);
+        for (index, line) in text.split_inclusive('\n').enumerate() {
+            match serde_json::from_str(line) {
+                Ok(line) => record.add(line),
+                Err(_) if index > 0 && !line.ends_with('\n') => {}
+                Err(error) => return Err(format!("line {}: {error}", index + 1)),
+            }
         }
         if record.header.version != VERSION {
             return Err(format!(
@@ -222,15 +225,20 @@ mod tests {
         let lines = samples::lines(&record);
         let text: String = lines.iter().map(|line| serde_json::to_string(line).unwrap() + "\n").collect();
         assert!(Record::parse(&text).unwrap() == record);
-        // One that was interrupted keeps what it has.
+        // One that was interrupted keeps what it has, also where a line was not written to its end.
         let cut: String = text.lines().take(3).map(|line| format!("{line}\n")).collect();
-        let cut = Record::parse(&cut).unwrap();
-        assert!(!cut.complete && cut.samples.len() == 2);
+        for text in [cut.clone(), text[..cut.len() + 20].to_owned()] {
+            let cut = Record::parse(&text).unwrap();
+            assert!(!cut.complete && cut.samples.len() == 2);
+        }
     }
 
     #[test]
     fn rubbish_and_other_versions_are_refused() {
         assert!(Record::parse("rubbish\n").unwrap_err().contains("line 1"));
+        assert!(Record::parse("rubbish").unwrap_err().contains("line 1"));
+        let first = serde_json::to_string(&Line::Bench(samples::record().header)).unwrap();
+        assert!(Record::parse(&format!("{first}\nrubbish\n")).unwrap_err().contains("line 2"));
         let mut header = samples::record().header;
         header.version = 99;
         let text = serde_json::to_string(&Line::Bench(header)).unwrap();

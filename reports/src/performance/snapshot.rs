@@ -212,8 +212,8 @@ impl Snapshot {
         changes.extend(self.changes_of_ranks(bench));
         for (proportion, holds) in &bench.proportions {
             if self.proportions.get(proportion).is_some_and(|old| old != holds) {
-                let text =
-                    format!("{proportion} {} hold any more", if *holds { "did not, and does" } else { "does not" });
+                let now = if *holds { "holds, and did not" } else { "does not hold any more" };
+                let text = format!("{proportion} {now}");
                 changes.push(Change { kind: Kind::Other, cell: None, text });
             }
         }

@@ -40,7 +40,7 @@ pub(super) struct Arguments {
     #[arg(value_name = "FILTER")]
     filters: Vec<String>,
     /// Few sizes and placements, in less than a minute
-    #[arg(long)]
+    #[arg(long, conflicts_with_all = ["against", "again"])]
     quick: bool,
     /// How many rounds
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000))]
@@ -67,7 +67,7 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "CMD")]
     agent: Option<String>,
     /// The folder of the record; one of its own under `target/plumbline`, if left out
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["against", "twins", "peers", "again"])]
     out: Option<PathBuf>,
 }
 
@@ -83,8 +83,7 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     }
     let cells = arguments.cells();
     if cells.is_empty() {
-        let words = arguments.filters.join(" ");
-        return Err(Failure::error(ExitCode::NothingSelected, format!("nothing that is measured matches {words}")));
+        return Err(Failure::error(ExitCode::NothingSelected, arguments.nothing_matches()));
     }
     let interrupted = Arc::new(AtomicBool::new(false));
     let flag = Arc::clone(&interrupted);
@@ -110,11 +109,12 @@ fn measure(arguments: &Arguments, cells: Vec<Cell>, interrupted: &AtomicBool) ->
     let session = session(arguments.agent()?)?;
     let mut header = header(&session, started);
     header.is_full = arguments.is_full();
+    // What is to be compared with is read first: that it cannot be read is not to be found out after an hour.
+    let committed = snapshot::committed(&header.class())?;
     let writer = writer::Writer::create(arguments.out.as_deref(), started, header)?;
     let folder = writer.folder().to_owned();
     let mut measuring = measuring::Measuring::new(&session, writer, interrupted);
     measuring.sweep(cells, arguments.effort(), arguments.rounds())?;
-    let committed = snapshot::committed(&measuring.record().header.class())?;
     if let Some(committed) = committed.as_ref().filter(|_| !arguments.bless) {
         measuring.confirm(committed, arguments.effort())?;
     }
@@ -160,7 +160,7 @@ fn header(session: &Session, started: Moment) -> record::Header {
         version: record::VERSION,
         agent: facts.hello.agent.clone(),
         started: started.rfc3339(),
-        command: std::env::args().skip(1).collect(),
+        command: std::env::args_os().skip(1).map(|word| word.to_string_lossy().into_owned()).collect(),
         system: facts.hello.system.clone(),
         machine: machine::facts(),
         isolation: facts.isolation.clone(),
@@ -185,6 +185,18 @@ impl Arguments {
     fn mechanisms(&self) -> Vec<Mechanism> {
         let asked = |mechanism: &Mechanism| self.mechanism.is_empty() || self.mechanism.contains(mechanism);
         MECHANISMS.iter().map(|row| row.mechanism).filter(asked).collect()
+    }
+
+    /// The complaint about a selection of nothing.
+    fn nothing_matches(&self) -> String {
+        let mechanisms: Vec<&str> = self.mechanism.iter().map(|mechanism| mechanism.name()).collect();
+        let of = if mechanisms.is_empty() { String::new() } else { format!(" of {}", mechanisms.join(", ")) };
+        let with = if self.filters.is_empty() {
+            String::new()
+        } else {
+            format!(" has `{}` in its id", self.filters.join("` or `"))
+        };
+        format!("no cell{of} that is measured{with}; the id of a cell is as `pipe/round_trip/64/one_core`")
     }
 
     fn cells(&self) -> Vec<Cell> {

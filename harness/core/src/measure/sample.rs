@@ -71,7 +71,7 @@ impl Sample {
     #[must_use]
     pub fn operations(&self) -> u64 {
         if self.cell.shape.is_taking() {
-            self.measured.iter().map(|party| party.operations).sum()
+            sum(self.measured.iter().map(|party| party.operations))
         } else {
             self.reporter().map_or(0, |party| party.operations)
         }
@@ -146,18 +146,18 @@ impl Sample {
     /// Context switches of all parties for one operation.
     #[must_use]
     pub fn switches(&self) -> f64 {
-        self.per_operation(|party| party.voluntary_switches + party.involuntary_switches)
+        self.per_operation(|party| party.voluntary_switches.saturating_add(party.involuntary_switches))
     }
 
     fn per_operation(&self, of: impl Fn(&Measured) -> u64) -> f64 {
-        let sum: u64 = self.measured.iter().map(of).sum();
-        sum as f64 / self.operations().max(1) as f64
+        sum(self.measured.iter().map(of)) as f64 / self.operations().max(1) as f64
     }
 
     /// Messages that did not arrive, of all that were sent.
     #[must_use]
     pub fn loss(&self) -> f64 {
-        self.reporter().map_or(0.0, |party| party.lost as f64 / (party.lost + party.operations).max(1) as f64)
+        self.reporter()
+            .map_or(0.0, |party| party.lost as f64 / party.lost.saturating_add(party.operations).max(1) as f64)
     }
 
     /// The part of the processors that strangers had; `None` where it cannot be told.
@@ -168,18 +168,18 @@ impl Sample {
             return None;
         }
         let cores = if self.cell.placement == Placement::OneCore { 1 } else { 2 };
-        let whole = (self.elapsed_ns() * cores) as f64;
+        let whole = self.elapsed_ns() as f64 * cores as f64;
         if whole <= 0.0 {
             return None;
         }
         let is_busy_throughout = cores == 1 || (self.cell.shape.is_taking() && u64::from(self.cell.parties) > cores);
         let foreign = if is_busy_throughout {
-            let ours: u64 = self.measured.iter().map(|party| party.processor_ns).sum();
+            let ours = sum(self.measured.iter().map(|party| party.processor_ns));
             whole - ours as f64
         } else if self.delays_ns.is_empty() {
             return None;
         } else {
-            self.delays_ns.iter().sum::<u64>() as f64
+            sum(self.delays_ns.iter().copied()) as f64
         };
         Some((foreign / whole).clamp(0.0, 1.0))
     }
@@ -196,6 +196,11 @@ impl Sample {
     pub fn is_disturbed(&self) -> bool {
         self.foreign().is_some_and(|foreign| foreign > FOREIGN_MAX) || self.is_misplaced()
     }
+}
+
+/// What numbers come to that an agent says, or a file: they may be any, and what is too much is the most.
+fn sum(numbers: impl Iterator<Item = u64>) -> u64 {
+    numbers.fold(0, u64::saturating_add)
 }
 
 /// One operation in the median slice: nanoseconds. The first slice is the one in which the sender gets ahead.
@@ -219,7 +224,7 @@ impl Latencies {
     pub fn of(pairs: &[u64]) -> Self {
         let mut latencies = Self::default();
         for pair in pairs.chunks_exact(2) {
-            *latencies.counts.entry(pair[0]).or_default() += pair[1];
+            latencies.count_in(pair[0], pair[1]);
         }
         latencies
     }
@@ -227,8 +232,13 @@ impl Latencies {
     /// Adds all of another.
     pub fn add(&mut self, other: &Self) {
         for (length, count) in &other.counts {
-            *self.counts.entry(*length).or_default() += count;
+            self.count_in(*length, *count);
         }
+    }
+
+    fn count_in(&mut self, length: u64, count: u64) {
+        let counted = self.counts.entry(length).or_default();
+        *counted = counted.saturating_add(count);
     }
 
     /// Whether there are none.
@@ -240,7 +250,7 @@ impl Latencies {
     /// How many there are.
     #[must_use]
     pub fn count(&self) -> u64 {
-        self.counts.values().sum()
+        sum(self.counts.values().copied())
     }
 
     /// The longest: nanoseconds.
@@ -257,7 +267,7 @@ impl Latencies {
         let wanted = ((part.clamp(0.0, 1.0) * all as f64).ceil() as u64).max(1);
         let mut seen = 0;
         for (length, count) in &self.counts {
-            seen += count;
+            seen = u64::saturating_add(seen, *count);
             if seen >= wanted {
                 return *length as f64;
             }

@@ -34,6 +34,7 @@ impl Barrier {
     ///
     /// # Errors
     /// As the call.
+    #[inline]
     pub fn wait(&self) -> Result<bool> {
         // SAFETY: the barrier is initialized and lives as long as `self`.
         let result = unsafe { libc::pthread_barrier_wait(self.shared.pointer()) };

@@ -34,6 +34,7 @@ impl Condition {
     ///
     /// # Errors
     /// As the call: `EPERM` where the mutex checks for errors and is not held.
+    #[inline]
     pub fn wait(&self, mutex: &mut Mutex) -> Result<()> {
         // SAFETY: both are initialized and live through the call.
         number(unsafe { libc::pthread_cond_wait(self.shared.pointer(), mutex.pointer()) })
@@ -53,6 +54,7 @@ impl Condition {
     ///
     /// # Errors
     /// As the call.
+    #[inline]
     pub fn signal(&self) -> Result<()> {
         // SAFETY: the condition variable is initialized and lives as long as `self`.
         number(unsafe { libc::pthread_cond_signal(self.shared.pointer()) })

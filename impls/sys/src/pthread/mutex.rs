@@ -2,7 +2,10 @@
 
 use super::{Shared, number};
 use crate::{Result, deadline};
-use std::{mem::MaybeUninit, time::Duration};
+use std::{
+    mem::{ManuallyDrop, MaybeUninit},
+    time::Duration,
+};
 
 /// What a mutex does beyond excluding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,8 +25,8 @@ pub enum Kind {
 /// A mutex that this process shares with those forked after it was made.
 #[derive(Debug)]
 pub struct Mutex {
-    /// `None` only while it is dropped.
-    shared: Option<Shared<libc::pthread_mutex_t>>,
+    /// Its pages go with it, but for those of a robust mutex that is held.
+    shared: ManuallyDrop<Shared<libc::pthread_mutex_t>>,
     kind: Kind,
     /// How many times this process has locked it and not unlocked it.
     held: u32,
@@ -57,7 +60,7 @@ impl Mutex {
             // SAFETY: the attributes are initialized.
             number(unsafe { libc::pthread_mutexattr_setprotocol(attributes, libc::PTHREAD_PRIO_INHERIT) })?;
         }
-        let mutex = Self { shared: Some(shared), kind, held: 0 };
+        let mutex = Self { shared: ManuallyDrop::new(shared), kind, held: 0 };
         // SAFETY: the pages are new, large enough and aligned, and the attributes are initialized.
         number(unsafe { libc::pthread_mutex_init(mutex.pointer(), attributes) })?;
         // SAFETY: the attributes are initialized, and used no more.
@@ -67,12 +70,14 @@ impl Mutex {
 
     /// Whether this process has locked it and not unlocked it.
     #[must_use]
+    #[inline]
     pub fn is_held(&self) -> bool {
         self.held > 0
     }
 
     /// What it does beyond excluding.
     #[must_use]
+    #[inline]
     pub fn kind(&self) -> Kind {
         self.kind
     }
@@ -81,6 +86,7 @@ impl Mutex {
     ///
     /// # Errors
     /// As the call. At `EOWNERDEAD` the mutex is locked nevertheless.
+    #[inline]
     pub fn lock(&mut self) -> Result<()> {
         // SAFETY: the mutex is initialized and lives as long as `self`.
         self.locked(number(unsafe { libc::pthread_mutex_lock(self.pointer()) }))
@@ -110,6 +116,7 @@ impl Mutex {
     ///
     /// # Errors
     /// As the call.
+    #[inline]
     pub fn unlock(&mut self) -> Result<()> {
         // SAFETY: the mutex is initialized and lives as long as `self`.
         let unlocked = number(unsafe { libc::pthread_mutex_unlock(self.pointer()) });
@@ -128,10 +135,12 @@ impl Mutex {
         number(unsafe { libc::pthread_mutex_consistent(self.pointer()) })
     }
 
+    #[inline]
     pub(super) fn pointer(&self) -> *mut libc::pthread_mutex_t {
-        self.shared.as_ref().map_or(std::ptr::null_mut(), Shared::pointer)
+        self.shared.pointer()
     }
 
+    #[inline]
     fn locked(&mut self, result: Result<()>) -> Result<()> {
         if matches!(result, Ok(()) | Err(crate::Errno::EOWNERDEAD)) {
             self.held += 1;
@@ -143,11 +152,10 @@ impl Mutex {
 impl Drop for Mutex {
     fn drop(&mut self) {
         // A robust mutex that is held is linked into this thread's list of such: its memory must outlive the thread.
-        if let Some(shared) = self.shared.take()
-            && self.kind == Kind::Robust
-            && self.is_held()
-        {
-            shared.keep();
+        if self.kind == Kind::Robust && self.is_held() {
+            return;
         }
+        // SAFETY: `self` is being dropped, and nothing looks at its pages afterwards.
+        unsafe { ManuallyDrop::drop(&mut self.shared) };
     }
 }

@@ -40,6 +40,7 @@ impl Rwlock {
     ///
     /// # Errors
     /// As the call.
+    #[inline]
     pub fn read(&self) -> Result<()> {
         // SAFETY: the lock is initialized and lives as long as `self`.
         number(unsafe { libc::pthread_rwlock_rdlock(self.shared.pointer()) })
@@ -68,6 +69,7 @@ impl Rwlock {
     ///
     /// # Errors
     /// As the call.
+    #[inline]
     pub fn write(&self) -> Result<()> {
         // SAFETY: the lock is initialized and lives as long as `self`.
         number(unsafe { libc::pthread_rwlock_wrlock(self.shared.pointer()) })
@@ -96,6 +98,7 @@ impl Rwlock {
     ///
     /// # Errors
     /// As the call.
+    #[inline]
     pub fn unlock(&self) -> Result<()> {
         // SAFETY: the lock is initialized and lives as long as `self`.
         number(unsafe { libc::pthread_rwlock_unlock(self.shared.pointer()) })

@@ -25,6 +25,7 @@ impl Spinlock {
     ///
     /// # Errors
     /// As the call.
+    #[inline]
     pub fn lock(&self) -> Result<()> {
         // SAFETY: the lock is initialized and lives as long as `self`.
         number(unsafe { libc::pthread_spin_lock(self.shared.pointer()) })
@@ -43,6 +44,7 @@ impl Spinlock {
     ///
     /// # Errors
     /// As the call.
+    #[inline]
     pub fn unlock(&self) -> Result<()> {
         // SAFETY: the lock is initialized and lives as long as `self`.
         number(unsafe { libc::pthread_spin_unlock(self.shared.pointer()) })

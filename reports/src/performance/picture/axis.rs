@@ -59,9 +59,16 @@ impl Axis {
     }
 }
 
+/// A figure as it stands at a mark, without digits that are zero.
+pub(super) fn short(figure: &str) -> String {
+    let (number, unit) = figure.split_once(' ').unwrap_or((figure, ""));
+    let number = if number.contains('.') { number.trim_end_matches('0').trim_end_matches('.') } else { number };
+    format!("{number} {unit}")
+}
+
 #[cfg(test)]
 mod tests {
-    use super::Axis;
+    use super::{Axis, short};
     use proptest::prelude::*;
 
     #[test]
@@ -70,6 +77,12 @@ mod tests {
         assert_eq!(axis.marks(10.0), [1.0, 10.0, 100.0, 1000.0]);
         assert!((axis.place(10.0) - 100.0).abs() < 1e-9);
         assert!((axis.place(0.001) - 0.0).abs() < 1e-9);
+    }
+
+    #[test]
+    fn figures_at_marks_are_short() {
+        assert_eq!(short("1.00 GB/s"), "1 GB/s");
+        assert_eq!(short("100 MB/s"), "100 MB/s");
     }
 
     #[test]

@@ -1,18 +1,22 @@
 //! How much goes one way, by the size of messages: a line a mechanism, one core beside two.
 
-use super::{Picture, at, axis::Axis, heading, label, line, svg, together, words};
+use super::{
+    Picture, at,
+    axis::{self, Axis},
+    heading, label, line, svg, together, words,
+};
 use crate::performance::figure::{bytes_per_second, size};
 use harness_core::measure::{Cell, Placement, Row, Shape};
 use maud::{Markup, html};
 use spec::{Ability, Mechanism};
 use std::collections::BTreeMap;
 
-const WIDTH: f64 = 980.0;
+const WIDTH: f64 = 1020.0;
 const HEIGHT: f64 = 420.0;
 const TOP: f64 = 64.0;
 const BOTTOM: f64 = 372.0;
-/// Where each panel's axis begins and ends; to the right of it stand the labels.
-const PANELS: [(f64, f64); 2] = [(70.0, 375.0), (545.0, 850.0)];
+/// Where each panel's axis begins and ends; to the right of it stand the labels, of which the longest takes 130.
+const PANELS: [(f64, f64); 2] = [(70.0, 375.0), (570.0, 875.0)];
 const LABEL_GAP: f64 = 13.0;
 
 /// What lines look like: a colour, dashes, and a mark. They differ in all three, so that any one of them is enough.
@@ -125,7 +129,7 @@ fn grid(x: &Axis, y: &Axis) -> Markup {
         let place = y.place(mark);
         html! {
             (line((left, place), (right, place), "#ccc", "0.7"))
-            (words(left - 6.0, place + 4.0, "end", &whole(&bytes_per_second(mark))))
+            (words(left - 6.0, place + 4.0, "end", &axis::short(&bytes_per_second(mark))))
         }
     });
     let sizes = x.marks(2.0).into_iter().step_by(2).map(|mark| {
@@ -141,13 +145,6 @@ fn grid(x: &Axis, y: &Axis) -> Markup {
     let frame = line((left, BOTTOM), (right, BOTTOM), "#222", "1");
     let caption = words(f64::midpoint(left, right), BOTTOM + 36.0, "middle", "bytes in a message");
     together(marks.chain(sizes).chain([frame, caption]))
-}
-
-/// A figure at a mark, without digits that are zero.
-fn whole(text: &str) -> String {
-    let (number, unit) = text.split_once(' ').unwrap_or((text, ""));
-    let number = if number.contains('.') { number.trim_end_matches('0').trim_end_matches('.') } else { number };
-    format!("{number} {unit}")
 }
 
 fn curve(places: &[(f64, f64)], index: usize) -> Markup {
@@ -172,15 +169,4 @@ fn labels(ends: &[(f64, f64, usize)], mechanisms: &[Mechanism], x: &Axis) -> Mar
             (words(left + 10.0, place + 4.0, "start", mechanisms[*index].name()))
         }
     }))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::whole;
-
-    #[test]
-    fn figures_at_marks_are_short() {
-        assert_eq!(whole("1.00 GB/s"), "1 GB/s");
-        assert_eq!(whole("100 MB/s"), "100 MB/s");
-    }
 }

@@ -1,6 +1,10 @@
 //! How long round trips take: of each mechanism all that was seen, one core beside two.
 
-use super::{Picture, at, axis::Axis, heading, line, svg, together, words};
+use super::{
+    Picture, at,
+    axis::{self, Axis},
+    heading, line, svg, together, words,
+};
 use crate::performance::figure::time;
 use harness_core::measure::{Cell, Placement, Row, Shape};
 use maud::{Markup, html};
@@ -82,18 +86,10 @@ fn grid(axis: &Axis, bottom: f64) -> Markup {
         let place = axis.place(mark);
         html! {
             (line((place, TOP - 8.0), (place, bottom + 4.0), "#ccc", "0.7"))
-            (words(place, bottom + 18.0, "middle", &whole(mark)))
+            (words(place, bottom + 18.0, "middle", &axis::short(&time(mark))))
         }
     });
     together(marks)
-}
-
-/// A time at a mark: a power of ten.
-fn whole(ns: f64) -> String {
-    let text = time(ns);
-    let (number, unit) = text.split_once(' ').unwrap_or((&text, ""));
-    let number = if number.contains('.') { number.trim_end_matches('0').trim_end_matches('.') } else { number };
-    format!("{number} {unit}")
 }
 
 /// One mechanism: columns on a base line, ticks, and two figures.

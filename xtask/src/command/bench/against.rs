@@ -35,7 +35,7 @@ pub(super) fn run(
     let (base_session, head_session) = (super::session(base_agent)?, super::session(arguments.agent()?)?);
     let pairs = arguments.rounds.unwrap_or(PAIRS);
     let random = Random::new(u64::from(std::process::id()));
-    let mut turns = Turns { base: &base_session, head: &head_session, pairs, interrupted, random };
+    let mut turns = Turns { base: &base_session, head: &head_session, pairs, interrupted, random, has_failed: false };
     let first = turns.batch(cells, false);
     let mut verdicts: Vec<Verdict> = first
         .iter()
@@ -50,13 +50,15 @@ pub(super) fn run(
     for verdict in &mut verdicts {
         verdict.control = control.get(&verdict.cell).map(|pairs| Change::of(pairs));
     }
+    let has_failed = turns.has_failed;
     drop((base_session, head_session));
     output::print(&reports::performance::change::render(base, &verdicts, output::color()))?;
     let is_slower = verdicts.iter().any(|verdict| verdict.tendency() == Tendency::Slower);
-    Ok(match (is_slower, interrupted.load(Ordering::Relaxed)) {
-        (true, _) => ExitCode::Regressed,
-        (false, true) => ExitCode::Interrupted,
-        (false, false) => ExitCode::Success,
+    Ok(match (is_slower, has_failed, interrupted.load(Ordering::Relaxed)) {
+        (true, _, _) => ExitCode::Regressed,
+        (false, true, _) => ExitCode::Faulty,
+        (false, false, true) => ExitCode::Interrupted,
+        (false, false, false) => ExitCode::Success,
     })
 }
 
@@ -72,6 +74,8 @@ struct Turns<'s> {
     pairs: u32,
     interrupted: &'s AtomicBool,
     random: Random,
+    /// Whether a cell could not be measured that ought to have been.
+    has_failed: bool,
 }
 
 impl Turns<'_> {
@@ -96,14 +100,13 @@ impl Turns<'_> {
                     }
                     Err(Unmeasured::Failed(reason)) => {
                         output::say(&format!("{cell}: {reason}"));
+                        self.has_failed = true;
                         out.insert(*cell);
                     }
                 }
             }
             cells.retain(|cell| !out.contains(cell));
-            live.set_steps(
-                u64::from(number + 1) * cells.len() as u64 + u64::from(self.pairs - number - 1) * cells.len() as u64,
-            );
+            live.set_left(u64::from(self.pairs - number - 1) * cells.len() as u64);
         }
         live.finish();
         all

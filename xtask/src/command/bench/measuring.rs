@@ -19,6 +19,9 @@ const QUICK_LIMIT: Duration = Duration::from_secs(45);
 /// Nor does it count system calls after this: it ends within a minute, on a machine that is busy with other things as well.
 const QUICK_COUNT_LIMIT: Duration = Duration::from_secs(54);
 
+/// Rounds of open loops, at most: what they tell is how lateness is spread, of which one round shows much.
+const PACED_ROUNDS_MAX: u32 = 3;
+
 /// Rounds in which what seems slower is measured again before it is called so.
 const CONFIRMING_ROUNDS: u32 = 12;
 
@@ -72,7 +75,8 @@ impl<'s> Measuring<'s> {
         let (paced, mut fast): (Vec<Cell>, Vec<Cell>) =
             cells.into_iter().partition(|cell| matches!(cell.shape, Shape::OpenLoop(_)));
         let counted = fast.iter().filter(|cell| is_counted(cell)).count();
-        let mut live = Live::start((fast.len() + paced.len()) * rounds as usize + counted);
+        let paced_rounds = rounds.min(PACED_ROUNDS_MAX);
+        let mut live = Live::start(fast.len() * rounds as usize + paced.len() * paced_rounds as usize + counted);
         if effort == Effort::Quick {
             self.until = Some(started + QUICK_LIMIT);
             live.limit(QUICK_COUNT_LIMIT);
@@ -88,7 +92,7 @@ impl<'s> Measuring<'s> {
         self.count_calls(&fast, &mut live)?;
         let intervals = self.intervals(&paced);
         let mut paced: Vec<Cell> = paced.into_iter().filter(|cell| intervals(cell).is_some()).collect();
-        for _ in 0..rounds.min(3) {
+        for _ in 0..paced_rounds {
             self.round(&mut paced, effort, &mut live, &intervals)?;
         }
         live.finish();
@@ -173,7 +177,6 @@ impl<'s> Measuring<'s> {
             return Ok(());
         }
         let mut live = Live::start(cells.len() * CONFIRMING_ROUNDS as usize);
-        live.set_steps(cells.len() as u64 * u64::from(CONFIRMING_ROUNDS));
         for _ in 0..CONFIRMING_ROUNDS {
             self.round(&mut cells, effort, &mut live, &|_| Some(0))?;
         }

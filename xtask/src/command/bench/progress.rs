@@ -52,9 +52,9 @@ impl Live {
         }
     }
 
-    /// There are fewer steps, or more.
-    pub(super) fn set_steps(&mut self, steps: u64) {
-        self.steps = steps.max(self.done);
+    /// There are so many steps left, fewer or more than was thought.
+    pub(super) fn set_left(&mut self, left: u64) {
+        self.steps = self.done + left;
         self.bar.set_length(self.steps);
     }
 

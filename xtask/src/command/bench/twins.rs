@@ -5,15 +5,16 @@ use crate::{ExitCode, Failure, output, workspace};
 use anyhow::Context as _;
 use harness::{
     Session,
-    measure::{Effort, Order},
+    measure::{Effort, Order, Unmeasured},
 };
 use harness_core::measure::{Cell, Placement, Shape, statistics::Random};
-use reports::performance::twins::{self, Rounds};
+use reports::performance::twins::{self, Rounds, Standing};
 use spec::Mechanism;
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     ffi::OsString,
     fs,
+    ops::Range,
     path::{Path, PathBuf},
     process::Command,
     sync::atomic::{AtomicBool, Ordering},
@@ -62,10 +63,10 @@ pub(super) fn run_peers(arguments: &Arguments, cells: &[Cell], interrupted: &Ato
     compare(arguments, cells, &peers, interrupted)
 }
 
-/// Measures ours and each of the others in every round, in an order that is another each time, and prints a table for each.
+/// Measures ours and each of the others in every round, and prints a table for each.
 fn compare(
     arguments: &Arguments,
-    mut cells: Vec<Cell>,
+    cells: Vec<Cell>,
     others: &[Beside],
     interrupted: &AtomicBool,
 ) -> anyhow::Result<ExitCode> {
@@ -74,50 +75,139 @@ fn compare(
     }
     let session = super::session(arguments.agent()?)?;
     let effort = if arguments.quick { Effort::QUICK } else { Effort::FULL };
-    let effort = Effort { floor_ns: 0, ..effort };
+    // Neither is measured anew where strangers disturb it: ours would be the best of several then, and theirs whatever came.
+    let effort = Effort { floor_ns: 0, tries: 1, ..effort };
     let rounds = arguments.rounds.unwrap_or(ROUNDS);
-    let mut random = Random::new(u64::from(std::process::id()));
-    let mut all: Vec<BTreeMap<Cell, Rounds>> = others.iter().map(|_| BTreeMap::new()).collect();
-    let mut live = Live::start(cells.len() * rounds as usize);
-    for round in 0..rounds {
-        random.shuffle(&mut cells);
-        let mut out = Vec::new();
-        for cell in &cells {
-            if interrupted.load(Ordering::Relaxed) {
-                break;
-            }
-            live.step(&cell.to_string());
-            // Who is first is by turns, so that nobody has the warmer processor.
-            let turn = (round as usize + usize::from(cell.parties)) % (others.len() + 1);
-            let mut ours = None;
-            let mut theirs: Vec<Option<f64>> = others.iter().map(|_| None).collect();
-            for place in (turn..=others.len()).chain(0..turn) {
-                match others.get(place) {
-                    Some(other) => theirs[place] = figure_of(&session, &other.command, cell, round, &effort)?,
-                    None => {
-                        let order = Order::new(*cell, round, effort);
-                        ours = session.measure(&order).ok().map(|sample| sample.cost_ns());
-                    }
+    let all: Vec<BTreeMap<Cell, Rounds>> = others.iter().map(|_| BTreeMap::new()).collect();
+    let figures = Figures { session: &session, effort, interrupted, has_failed: false };
+    let mut turns = Turns { figures, others, random: Random::new(u64::from(std::process::id())), all };
+    turns.go(cells, 0..rounds, false);
+    // Where ours seem to take longer there are as many rounds again, with the others beside themselves.
+    turns.go(turns.open(), rounds..2 * rounds, true);
+    let Turns { figures: Figures { has_failed, .. }, all, .. } = turns;
+    drop(session);
+    for (other, rounds) in others.iter().zip(&all) {
+        output::print(&twins::render(other.name, rounds, output::color()))?;
+    }
+    Ok(match (interrupted.load(Ordering::Relaxed), has_failed) {
+        (_, true) => ExitCode::Faulty,
+        (true, false) => ExitCode::Interrupted,
+        (false, false) if all.iter().all(BTreeMap::is_empty) => {
+            output::say(
+                "nothing was compared: for none of these cells is there a loop on both sides that this system allows",
+            );
+            ExitCode::NothingSelected
+        }
+        (false, false) => ExitCode::Success,
+    })
+}
+
+/// Ours and the others, taking turns.
+struct Turns<'t> {
+    figures: Figures<'t>,
+    others: &'t [Beside],
+    random: Random,
+    /// What came of it, by whom ours are beside.
+    all: Vec<BTreeMap<Cell, Rounds>>,
+}
+
+impl Turns<'_> {
+    /// The cells in which ours seem to take longer than anybody's.
+    fn open(&self) -> Vec<Cell> {
+        let is_longer = |(cell, rounds): (&Cell, &Rounds)| (rounds.standing() == Standing::Longer).then_some(*cell);
+        let open: BTreeSet<Cell> = self.all.iter().flat_map(|rounds| rounds.iter().filter_map(is_longer)).collect();
+        open.into_iter().collect()
+    }
+
+    /// So many rounds, in an order that is another each time; each of the others twice where they are to be beside themselves. A
+    /// cell that one side does not have is left out from then on.
+    fn go(&mut self, mut cells: Vec<Cell>, rounds: Range<u32>, twice: bool) {
+        let mut live = Live::start(cells.len() * rounds.len());
+        for round in rounds.clone() {
+            self.random.shuffle(&mut cells);
+            let mut out = BTreeSet::new();
+            for cell in &cells {
+                if self.figures.interrupted.load(Ordering::Relaxed) {
+                    live.finish();
+                    return;
+                }
+                live.step(&cell.to_string());
+                if !self.once(cell, round, twice) {
+                    out.insert(*cell);
                 }
             }
-            for (figures, theirs) in all.iter_mut().zip(&theirs) {
-                if let (Some(ours), Some(theirs)) = (ours, theirs) {
-                    figures.entry(*cell).or_default().pairs.push((ours, *theirs));
-                }
-            }
-            if ours.is_none() || theirs.iter().all(Option::is_none) {
-                out.push(*cell);
+            cells.retain(|cell| !out.contains(cell));
+            live.set_left(u64::from(rounds.end - round - 1) * cells.len() as u64);
+        }
+        live.finish();
+    }
+
+    /// One round of one cell. Says whether there was a figure of ours, and one of another.
+    fn once(&mut self, cell: &Cell, round: u32, twice: bool) -> bool {
+        let others = self.others.len();
+        let measured = if twice { 2 * others } else { others };
+        // Who is first is by turns, so that nobody has the warmer processor.
+        let turn = (round as usize + usize::from(cell.parties)) % (measured + 1);
+        let mut ours = None;
+        let mut theirs: Vec<Option<f64>> = vec![None; measured];
+        for place in (turn..=measured).chain(0..turn) {
+            if place == measured {
+                ours = self.figures.ours(cell, round);
+            } else {
+                theirs[place] = self.figures.theirs(&self.others[place % others].command, cell, round);
             }
         }
-        cells.retain(|cell| !out.contains(cell));
-        live.set_steps(u64::from(rounds) * cells.len() as u64);
+        for (place, rounds) in self.all.iter_mut().enumerate() {
+            if let (Some(ours), Some(theirs)) = (ours, theirs[place]) {
+                rounds.entry(*cell).or_default().pairs.push((ours, theirs));
+            }
+            if let (Some(first), Some(Some(second))) = (theirs[place], theirs.get(place + others)) {
+                rounds.entry(*cell).or_default().controls.push((first, *second));
+            }
+        }
+        ours.is_some() && theirs.iter().any(Option::is_some)
     }
-    live.finish();
-    drop(session);
-    for (other, figures) in others.iter().zip(&all) {
-        output::print(&twins::render(other.name, figures, output::color()))?;
+}
+
+/// Takes the figures of one cell and one round; says what fails, and that something has.
+struct Figures<'s> {
+    session: &'s Session,
+    effort: Effort,
+    interrupted: &'s AtomicBool,
+    has_failed: bool,
+}
+
+impl Figures<'_> {
+    /// Ours: nanoseconds; `None` where it cannot be measured.
+    fn ours(&mut self, cell: &Cell, round: u32) -> Option<f64> {
+        match self.session.measure(&Order::new(*cell, round, self.effort)) {
+            Ok(sample) => Some(sample.cost_ns()),
+            Err(Unmeasured::NotApplicable(_)) => None,
+            Err(Unmeasured::Failed(reason)) => self.failed(&format!("{cell}: {reason}")),
+        }
     }
-    Ok(if interrupted.load(Ordering::Relaxed) { ExitCode::Interrupted } else { ExitCode::Success })
+
+    /// What another program says: nanoseconds; `None` where it has no loop for the cell, or the system does not allow it.
+    fn theirs(&mut self, command: &[OsString], cell: &Cell, round: u32) -> Option<f64> {
+        let mut words = command.to_vec();
+        words.extend([cell.to_string().into(), self.effort.sample_ns.to_string().into()]);
+        words.extend(self.session.processors_of(cell, round).iter().map(|processor| processor.to_string().into()));
+        let shown = words[0].to_string_lossy().into_owned();
+        match self.session.run_beside(&words) {
+            Ok(text) => match text.trim().parse() {
+                Ok(cost) => Some(cost),
+                Err(_) => self.failed(&format!("{shown} printed `{}` for {cell}, which is no number", text.trim())),
+            },
+            Err((Some(NO_LOOP), _)) => None,
+            Err((_, words)) => self.failed(&format!("{shown} failed with {cell}: {words}")),
+        }
+    }
+
+    fn failed(&mut self, what: &str) -> Option<f64> {
+        output::say(what);
+        self.has_failed = true;
+        None
+    }
 }
 
 /// Where the two are compared unless something else is asked for: where figures are steady, and sizes that differ.
@@ -129,31 +219,6 @@ fn is_compared(cell: &Cell) -> bool {
     };
     has_size && cell.placement == Placement::OneCore && cell.parties < 4
         || cell.placement == Placement::TwoAwake && has_size
-}
-
-/// What another program says: nanoseconds; `None` where it has no loop for the cell, or the system does not allow it.
-fn figure_of(
-    session: &Session,
-    command: &[OsString],
-    cell: &Cell,
-    round: u32,
-    effort: &Effort,
-) -> anyhow::Result<Option<f64>> {
-    let mut words = command.to_vec();
-    words.extend([cell.to_string().into(), effort.sample_ns.to_string().into()]);
-    words.extend(session.processors_of(cell, round).iter().map(|processor| processor.to_string().into()));
-    let shown = words[0].to_string_lossy().into_owned();
-    match session.run_beside(&words) {
-        Ok(text) => {
-            let cost = text.trim().parse().with_context(|| format!("{shown} printed `{}` for {cell}", text.trim()))?;
-            Ok(Some(cost))
-        }
-        Err((Some(NO_LOOP), _)) => Ok(None),
-        Err((_, words)) => {
-            output::say(&format!("{shown} failed with {cell}: {words}"));
-            Ok(None)
-        }
-    }
 }
 
 /// A file of the benches that are not Rust.
