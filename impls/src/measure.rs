@@ -8,6 +8,7 @@
 
 mod counter;
 mod floor;
+mod in_place;
 mod lock;
 mod memory;
 mod payload;
@@ -51,7 +52,15 @@ pub fn drive(channels: Channels<'_>, task: &mut Task<'_>) -> Result<(), Stopped>
         What::Line => floor::line(mapping(channels.channel)?, task),
         What::Switch => floor::switch(mapping(channels.channel)?, task),
         What::Sigwait | What::Sigqueue | What::Signalfd | What::Handler => signals::round_trips(task),
-        What::RoundTrip | What::OneWay | What::OpenLoop | What::Take | What::TakeShared => of_channel(channels, task),
+        What::RoundTrip
+        | What::RoundTripInPlace
+        | What::OneWay
+        | What::OneWayInPlace
+        | What::OneWayFilled
+        | What::OneWayBatch
+        | What::OpenLoop
+        | What::Take
+        | What::TakeShared => of_channel(channels, task),
         What::KeepAwake => Err(Problem("what keeps a processor awake is not driven".to_owned()).into()),
     }
 }

@@ -59,7 +59,7 @@ pub use pthread_mutex::PthreadMutex;
 pub use pthread_rwlock::PthreadRwlock;
 pub use pthread_spinlock::PthreadSpinlock;
 pub use pty::Pty;
-pub use shm_ring::ShmRing;
+pub use shm_ring::{Look, Region, Reservation, Ring, ShmRing};
 pub use signal::{ProcessSignals, Signal};
 pub use sysv_msg::SysvMsg;
 pub use sysv_sem::SysvSem;

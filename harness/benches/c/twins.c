@@ -331,11 +331,24 @@ static void of_packets(long operations) {
 }
 
 #ifdef PEER
+static inline void is_number(uint64_t came, uint64_t message) {
+    if (came != message) wrong("another message was due");
+}
+
 static void of_peer(long operations) {
     if (strcmp(shape, "round_trip") == 0)
         ROUND_TRIPS({ stamp((uint64_t)message); peer_push(0, sent); peer_pop(1, room); check((uint64_t)message); },
                     { peer_pop(0, room); check((uint64_t)message); stamp((uint64_t)message); peer_push(1, sent); });
+    else if (strcmp(shape, "round_trip_in_place") == 0)
+        ROUND_TRIPS({ peer_push_in_place(0, (uint64_t)message); is_number(peer_pop_in_place(1), (uint64_t)message); },
+                    { is_number(peer_pop_in_place(0), (uint64_t)message); peer_push_in_place(1, (uint64_t)message); });
+    else if (strcmp(shape, "one_way_in_place") == 0)
+        ONE_WAY({ peer_push_in_place(0, (uint64_t)message); }, { is_number(peer_pop_in_place(0), (uint64_t)message); });
+    else if (strcmp(shape, "one_way_filled") == 0)
+        ONE_WAY({ peer_push_filled(0, (uint64_t)message); },
+                { is_number(peer_pop_filled(0, (uint64_t)message), (uint64_t)message); });
     else
+        /* Also where ours sends several at once: they have no call for that. */
         ONE_WAY({ stamp((uint64_t)message); peer_push(0, sent); }, { peer_pop(0, room); check((uint64_t)message); });
 }
 #endif
@@ -723,7 +736,7 @@ static void make(void) {
     size_t capacity = (1 << 20) / bytes;
     if (capacity < 8) capacity = 8;
     if (capacity > 4096) capacity = 4096;
-    int is_known = strcmp(shape, "round_trip") == 0 || strcmp(shape, "one_way") == 0;
+    int is_known = strncmp(shape, "round_trip", 10) == 0 || strncmp(shape, "one_way", 7) == 0;
     if (!is("shm_ring") || !is_known || !peer_make(bytes, capacity)) exit(3);
     loop = of_peer;
 }
@@ -887,7 +900,7 @@ static double elapsed(void) {
 static long operations_in(double time, double pace) {
     double operations = time / (pace > 0.1 ? pace : 0.1);
     if (operations < 16) return 16;
-    if (strcmp(shape, "take") && strcmp(shape, "one_way") && operations > (double)(1 << 20)) return 1 << 20;
+    if (strcmp(shape, "take") && strncmp(shape, "one_way", 7) && operations > (double)(1 << 20)) return 1 << 20;
     return operations > 5e7 ? 50000000 : (long)operations;
 }
 

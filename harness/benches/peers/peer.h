@@ -3,6 +3,7 @@
 #ifndef PLUMBLINE_PEER_H
 #define PLUMBLINE_PEER_H
 #include <stddef.h>
+#include <stdint.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -16,6 +17,14 @@ void peer_take_up(int me);
 
 void peer_push(int queue, const unsigned char *message);
 void peer_pop(int queue, unsigned char *message);
+
+/* The same without a copy, where messages lie: only their number is written, and looked at. */
+void peer_push_in_place(int queue, uint64_t number);
+uint64_t peer_pop_in_place(int queue);
+
+/* The same without a copy, every eight bytes of a message: each is the number. Returns the number, or another where not all of them are. */
+void peer_push_filled(int queue, uint64_t number);
+uint64_t peer_pop_filled(int queue, uint64_t number);
 
 /* Lets go of everything, in each party. */
 void peer_end(void);

@@ -1,7 +1,7 @@
 /* rigtorp's SPSCQueue in shared memory, for ../c/twins.c. Its header is not part of this repository: the bench is told where it is.
  *
- * A message is a value of a type of its size, which is copied in and out, as the queue is meant to be used. The queue and its slots lie in
- * pages that the fork shares; nothing in them is destroyed. */
+ * A message is a value of a type of its size, which is copied in and out, as the queue is meant to be used; or it is made where it lies, and
+ * looked at there. The queue and its slots lie in pages that the fork shares; nothing in them is destroyed. */
 #include "peer.h"
 
 #include <SPSCQueue.h>
@@ -28,8 +28,34 @@ template <typename T> struct Shared {
     void deallocate(T *, size_t) {}
 };
 
+/* How a message is made where it lies. */
+struct OfNumber { uint64_t number; };
+struct Filled { uint64_t number; };
+
 template <size_t Bytes> struct Message {
     unsigned char bytes[Bytes];
+
+    Message(const Message &) = default;
+    /* But for the number the bytes stay what they were. */
+    explicit Message(OfNumber of) { std::memcpy(bytes, &of.number, Bytes < 8 ? Bytes : 8); }
+    explicit Message(Filled with) {
+        for (size_t place = 0; place + 8 <= Bytes; place += 8) std::memcpy(bytes + place, &with.number, 8);
+    }
+
+    uint64_t number() const {
+        uint64_t number = 0;
+        std::memcpy(&number, bytes, Bytes < 8 ? Bytes : 8);
+        return number;
+    }
+    uint64_t differences(uint64_t number) const {
+        uint64_t all = 0;
+        for (size_t place = 0; place + 8 <= Bytes; place += 8) {
+            uint64_t found;
+            std::memcpy(&found, bytes + place, 8);
+            all |= found ^ number;
+        }
+        return all;
+    }
 };
 
 template <size_t Bytes> struct Queue {
@@ -43,11 +69,24 @@ template <size_t Bytes> struct Queue {
         // The bytes are those of a value, which need not be copied once more to be one.
         ring[queue]->push(*reinterpret_cast<const Message<Bytes> *>(message));
     }
-    static void pop(int queue, unsigned char *message) {
+    static Message<Bytes> *front(int queue) {
         Message<Bytes> *front;
         while (!(front = ring[queue]->front()))
             ;
-        std::memcpy(message, front->bytes, Bytes);
+        return front;
+    }
+    static void pop(int queue, unsigned char *message) {
+        std::memcpy(message, front(queue)->bytes, Bytes);
+        ring[queue]->pop();
+    }
+    static void push_in_place(int queue, uint64_t number) { ring[queue]->emplace(OfNumber{number}); }
+    static void pop_in_place(int queue, uint64_t *number) {
+        *number = front(queue)->number();
+        ring[queue]->pop();
+    }
+    static void push_filled(int queue, uint64_t number) { ring[queue]->emplace(Filled{number}); }
+    static void pop_filled(int queue, uint64_t *number) {
+        *number ^= front(queue)->differences(*number);
         ring[queue]->pop();
     }
 };
@@ -84,3 +123,19 @@ extern "C" void peer_take_up(int) {}
 extern "C" void peer_end(void) {}
 extern "C" void peer_push(int queue, const unsigned char *message) { EACH(push(queue, message)) }
 extern "C" void peer_pop(int queue, unsigned char *message) { EACH(pop(queue, message)) }
+extern "C" void peer_push_in_place(int queue, uint64_t number) { EACH(push_in_place(queue, number)) }
+extern "C" void peer_push_filled(int queue, uint64_t number) { EACH(push_filled(queue, number)) }
+
+static void pop_in_place(int queue, uint64_t *number) { EACH(pop_in_place(queue, number)) }
+static void pop_filled(int queue, uint64_t *number) { EACH(pop_filled(queue, number)) }
+
+extern "C" uint64_t peer_pop_in_place(int queue) {
+    uint64_t number;
+    pop_in_place(queue, &number);
+    return number;
+}
+
+extern "C" uint64_t peer_pop_filled(int queue, uint64_t number) {
+    pop_filled(queue, &number);
+    return number;
+}

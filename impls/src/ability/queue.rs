@@ -1,7 +1,7 @@
 //! Messages with boundaries.
 
 use super::{Channel, Failure, Patience, Result};
-use crate::measure::DrivenQueue;
+use crate::{measure::DrivenQueue, mechanism::Ring};
 
 /// A message as it was received into a buffer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -100,5 +100,11 @@ pub trait Queue: Channel + DrivenQueue {
     /// As the mechanism's call; senseless where it does not tell.
     fn attributes(&mut self) -> Result<u64> {
         Err(Failure::senseless("it does not tell how many messages it holds"))
+    }
+
+    /// The ring beneath, where messages can be written and looked at where they lie, and several at once; `None` where they are copied by the
+    /// system.
+    fn in_place(&mut self) -> Option<&mut Ring> {
+        None
     }
 }

@@ -1,7 +1,7 @@
 //! The loops of queues.
 
 use super::{
-    Ends,
+    Ends, in_place,
     payload::Payload,
     task::{Stopped, Task},
 };
@@ -35,6 +35,9 @@ impl<Q: Queue> DrivenQueue for Q {
             (What::OneWay, false) => receive(ends.out, task),
             (What::OpenLoop, true) => send_in_time(ends.out, task),
             (What::OpenLoop, false) => receive_late(ends.out, task),
+            (What::RoundTripInPlace | What::OneWayInPlace | What::OneWayFilled | What::OneWayBatch, _) => {
+                in_place::drive(&mut ends, task)
+            }
             (what, _) => Err(Problem(format!("a queue has nothing to do with {what:?}")).into()),
         }
     }

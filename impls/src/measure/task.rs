@@ -191,7 +191,13 @@ impl<'t> Task<'t> {
     fn is_round_trip(&self) -> bool {
         matches!(
             self.told.task,
-            What::RoundTrip | What::Sigwait | What::Sigqueue | What::Signalfd | What::Handler | What::Switch
+            What::RoundTrip
+                | What::RoundTripInPlace
+                | What::Sigwait
+                | What::Sigqueue
+                | What::Signalfd
+                | What::Handler
+                | What::Switch
         )
     }
 

@@ -4,6 +4,7 @@
 //! no call is repeated, none is hidden, and `EINTR` comes back as it is.
 
 pub mod clock;
+pub mod copying;
 pub mod descriptor;
 pub mod fence;
 pub mod futex;

@@ -1,6 +1,10 @@
 //! Memory that several processes map: anonymous pages, and memory objects.
 
-use crate::{Errno, Result, descriptor::Descriptor};
+use crate::{
+    Errno, Result,
+    copying::{self, Way},
+    descriptor::Descriptor,
+};
 use nix::sys::mman::{MapFlags, ProtFlags, mmap, mmap_anonymous, munmap};
 use std::{
     num::NonZeroUsize,
@@ -79,6 +83,7 @@ impl Mapping {
 
     /// The byte at an offset.
     #[must_use]
+    #[inline]
     pub fn byte(&self, offset: usize) -> Option<&AtomicU8> {
         let address = self.inside(offset, 1)?;
         // SAFETY: the byte is mapped as long as `self` lives, and everybody here reaches it through atomics.
@@ -87,6 +92,7 @@ impl Mapping {
 
     /// The word of four bytes at an offset.
     #[must_use]
+    #[inline]
     pub fn word(&self, offset: usize) -> Option<&AtomicU32> {
         let address = self.inside(offset, 4)?.cast::<u32>();
         // SAFETY: it is aligned and mapped as long as `self` lives, and everybody here reaches it through atomics.
@@ -95,6 +101,7 @@ impl Mapping {
 
     /// The cell of eight bytes at an offset.
     #[must_use]
+    #[inline]
     pub fn cell(&self, offset: usize) -> Option<&AtomicU64> {
         let address = self.inside(offset, 8)?.cast::<u64>();
         // SAFETY: it is aligned and mapped as long as `self` lives, and everybody here reaches it through atomics.
@@ -103,6 +110,7 @@ impl Mapping {
 
     /// The half word of two bytes at an offset.
     #[must_use]
+    #[inline]
     pub fn half_word(&self, offset: usize) -> Option<&AtomicU16> {
         let address = self.inside(offset, 2)?.cast::<u16>();
         // SAFETY: it is aligned and mapped as long as `self` lives, and everybody here reaches it through atomics.
@@ -111,6 +119,7 @@ impl Mapping {
 
     /// So many cells of eight bytes from an offset on.
     #[must_use]
+    #[inline]
     pub fn cells(&self, offset: usize, count: usize) -> Option<&[AtomicU64]> {
         let size = count.checked_mul(8)?;
         let address = self.inside(offset, 8)?.cast::<AtomicU64>();
@@ -123,6 +132,7 @@ impl Mapping {
 
     /// So many bytes from an offset on.
     #[must_use]
+    #[inline]
     pub fn bytes(&self, offset: usize, count: usize) -> Option<&[AtomicU8]> {
         let end = offset.checked_add(count)?;
         if end > self.length.get() {
@@ -165,7 +175,36 @@ impl Mapping {
         Some(())
     }
 
+    /// As [`Self::copy_in`], in one of several ways.
+    #[must_use]
+    #[inline]
+    pub fn copy_in_by(&self, way: Way, offset: usize, bytes: &[u8]) -> Option<()> {
+        if offset.checked_add(bytes.len())? > self.length.get() {
+            return None;
+        }
+        // SAFETY: the offset lies within the mapping, or just behind it where there are no bytes.
+        let to = unsafe { self.address.add(offset) };
+        // SAFETY: all of them are mapped as long as `self` lives, and no reference to plain bytes of a mapping is ever made.
+        unsafe { copying::copy_in(way, bytes, to.as_ptr()) };
+        Some(())
+    }
+
+    /// As [`Self::copy_out`], in one of several ways.
+    #[must_use]
+    #[inline]
+    pub fn copy_out_by(&self, way: Way, offset: usize, room: &mut [u8]) -> Option<()> {
+        if offset.checked_add(room.len())? > self.length.get() {
+            return None;
+        }
+        // SAFETY: the offset lies within the mapping, or just behind it where there are no bytes.
+        let from = unsafe { self.address.add(offset) };
+        // SAFETY: all of them are mapped as long as `self` lives, and no reference to plain bytes of a mapping is ever made.
+        unsafe { copying::copy_out(way, from.as_ptr(), room) };
+        Some(())
+    }
+
     /// The address of an object of `size` bytes at an offset, where all of it is mapped and it is aligned to its size.
+    #[inline]
     pub(crate) fn inside(&self, offset: usize, size: usize) -> Option<NonNull<u8>> {
         let end = offset.checked_add(size)?;
         if end > self.length.get() || !offset.is_multiple_of(size.next_power_of_two().min(16)) {

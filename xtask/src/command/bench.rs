@@ -201,6 +201,7 @@ impl Arguments {
 
     fn cells(&self) -> Vec<Cell> {
         let sweep = match (&self.against, self.quick) {
+            _ if self.peers => sweep::beside_peers,
             (Some(_), _) => sweep::compared,
             (None, true) => sweep::quick,
             (None, false) => sweep::full,

@@ -12,6 +12,14 @@ pub enum Shape {
     RoundTrip,
     /// One way, as fast as it goes: how many messages arrive in a time.
     OneWay,
+    /// There and back, without a copy: only the number of a message is written and looked at, where it lies.
+    RoundTripInPlace,
+    /// One way, without a copy: only the number of a message is written and looked at, where it lies.
+    OneWayInPlace,
+    /// One way, without a copy: every byte is written and looked at where it lies.
+    OneWayFilled,
+    /// One way, several messages at once.
+    OneWayBatch,
     /// One way at so many percent of what [`Self::OneWay`] reaches: how late messages are that nobody holds back.
     OpenLoop(u8),
     /// Taken and given back: how many times in a time, by all together.
@@ -32,7 +40,16 @@ impl Shape {
     /// Whether it is a round trip, of whatever.
     #[must_use]
     pub fn is_round_trip(self) -> bool {
-        matches!(self, Self::RoundTrip | Self::Sigwait | Self::Sigqueue | Self::Signalfd | Self::Handler)
+        matches!(
+            self,
+            Self::RoundTrip | Self::RoundTripInPlace | Self::Sigwait | Self::Sigqueue | Self::Signalfd | Self::Handler
+        )
+    }
+
+    /// Whether messages go one way, one after another, as fast as they go.
+    #[must_use]
+    pub fn is_one_way(self) -> bool {
+        matches!(self, Self::OneWay | Self::OneWayInPlace | Self::OneWayFilled | Self::OneWayBatch)
     }
 
     /// Whether parties do it side by side rather than to one another.
@@ -47,6 +64,10 @@ impl Shape {
         match self {
             Self::RoundTrip => Task::RoundTrip,
             Self::OneWay => Task::OneWay,
+            Self::RoundTripInPlace => Task::RoundTripInPlace,
+            Self::OneWayInPlace => Task::OneWayInPlace,
+            Self::OneWayFilled => Task::OneWayFilled,
+            Self::OneWayBatch => Task::OneWayBatch,
             Self::OpenLoop(_) => Task::OpenLoop,
             Self::Take => Task::Take,
             Self::TakeShared => Task::TakeShared,
@@ -61,7 +82,7 @@ impl Shape {
     #[must_use]
     pub fn unit(self) -> &'static str {
         match self {
-            Self::OneWay => "ns a message",
+            shape if shape.is_one_way() => "ns a message",
             Self::OpenLoop(_) => "ns late",
             Self::Take | Self::TakeShared => "ns an operation",
             _ => "ns a round trip",
@@ -74,6 +95,10 @@ impl fmt::Display for Shape {
         match self {
             Self::RoundTrip => formatter.write_str("round_trip"),
             Self::OneWay => formatter.write_str("one_way"),
+            Self::RoundTripInPlace => formatter.write_str("round_trip_in_place"),
+            Self::OneWayInPlace => formatter.write_str("one_way_in_place"),
+            Self::OneWayFilled => formatter.write_str("one_way_filled"),
+            Self::OneWayBatch => formatter.write_str("one_way_batch"),
             Self::OpenLoop(percent) => write!(formatter, "open_loop_{percent}"),
             Self::Take => formatter.write_str("take"),
             Self::TakeShared => formatter.write_str("take_shared"),
@@ -92,6 +117,10 @@ impl FromStr for Shape {
         Ok(match text {
             "round_trip" => Self::RoundTrip,
             "one_way" => Self::OneWay,
+            "round_trip_in_place" => Self::RoundTripInPlace,
+            "one_way_in_place" => Self::OneWayInPlace,
+            "one_way_filled" => Self::OneWayFilled,
+            "one_way_batch" => Self::OneWayBatch,
             "take" => Self::Take,
             "take_shared" => Self::TakeShared,
             "sigwait" => Self::Sigwait,
@@ -240,6 +269,10 @@ mod tests {
 
     #[rstest]
     #[case(Cell::between_two(Mechanism::Pipe, Shape::RoundTrip, 64, Placement::OneCore), "pipe/round_trip/64/one_core")]
+    #[case(
+        Cell::between_two(Mechanism::ShmRing, Shape::OneWayInPlace, 4096, Placement::TwoAwake),
+        "shm_ring/one_way_in_place/4096/two_awake"
+    )]
     #[case(Cell::of_takers(Mechanism::Flock, Shape::TakeShared, 4, Placement::Free), "flock/take_shared/4/free")]
     #[case(
         Cell::between_two(Mechanism::Udp, Shape::OpenLoop(80), 64, Placement::TwoAwake),

@@ -90,8 +90,8 @@ fn is_taken_by_calls(mechanism: Mechanism) -> bool {
 pub fn of(cell: &Cell) -> &'static [Floor] {
     let is_in_memory = is_in_memory(cell.mechanism);
     match cell.shape {
-        Shape::OneWay if is_in_memory => &[Floor::Copy],
-        Shape::OneWay => &[Floor::SystemCall, Floor::Copy],
+        shape if shape.is_one_way() && is_in_memory => &[Floor::Copy],
+        shape if shape.is_one_way() => &[Floor::SystemCall, Floor::Copy],
         Shape::Take | Shape::TakeShared if is_taken_by_calls(cell.mechanism) => &[Floor::SystemCall],
         Shape::Take | Shape::TakeShared if cell.parties == 1 || cell.placement == Placement::OneCore => &[Floor::Add],
         Shape::Take | Shape::TakeShared => &[Floor::Line],

@@ -62,7 +62,8 @@ impl Sample {
     #[must_use]
     pub fn reporter(&self) -> Option<&Measured> {
         match self.cell.shape {
-            Shape::OneWay | Shape::OpenLoop(_) => self.measured.get(1),
+            Shape::OpenLoop(_) => self.measured.get(1),
+            shape if shape.is_one_way() => self.measured.get(1),
             _ => self.measured.first(),
         }
     }
@@ -96,8 +97,8 @@ impl Sample {
         let Some(reporter) = self.reporter() else { return 0.0 };
         match self.cell.shape {
             // Where all take turns on one processor, what they use of it is what it takes, whoever else is there.
-            Shape::OneWay if self.is_alone_on_its_core() => self.processor_ns(),
-            Shape::OneWay => one_slice_ns(reporter),
+            shape if shape.is_one_way() && self.is_alone_on_its_core() => self.processor_ns(),
+            shape if shape.is_one_way() => one_slice_ns(reporter),
             Shape::Take | Shape::TakeShared if self.cell.parties == 1 => one_slice_ns(reporter),
             Shape::Take | Shape::TakeShared => self.elapsed_ns() as f64 / self.operations().max(1) as f64,
             _ => self.latencies().quantile(0.5),

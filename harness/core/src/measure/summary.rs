@@ -1,7 +1,7 @@
 //! What the samples of a cell come to: one row.
 
 use super::{
-    cell::{Cell, Shape},
+    cell::Cell,
     floor::Floor,
     sample::{Latencies, Sample},
     statistics::{Interval, interval, median},
@@ -105,7 +105,7 @@ impl Row {
         let floors: Vec<f64> = used.iter().filter_map(|sample| sample.floor_ns()).collect();
         let middle = |of: &dyn Fn(&Sample) -> f64| median(&used.iter().map(|sample| of(sample)).collect::<Vec<_>>());
         let mut latencies = Latencies::default();
-        if !matches!(first.cell.shape, Shape::OneWay | Shape::Take | Shape::TakeShared) {
+        if !first.cell.shape.is_one_way() && !first.cell.shape.is_taking() {
             used.iter().for_each(|sample| latencies.add(&sample.latencies()));
         }
         let lines: Vec<f64> = used.iter().filter_map(|sample| Some(sample.reading(Floor::Line)?.ns())).collect();

@@ -75,6 +75,23 @@ pub fn full(mechanism: Mechanism) -> Vec<Cell> {
     cells
 }
 
+/// What the ring in shared memory is laid beside queues of others with: on two processors that are awake, since those never sleep.
+/// There are none of other mechanisms.
+#[must_use]
+pub fn beside_peers(mechanism: Mechanism) -> Vec<Cell> {
+    let mut cells = Vec::new();
+    if mechanism != Mechanism::ShmRing {
+        return cells;
+    }
+    let cell = |shape, bytes| Cell::between_two(mechanism, shape, bytes, Placement::TwoAwake);
+    for bytes in ONE_WAY_BYTES_FEW {
+        cells.extend([Shape::RoundTrip, Shape::RoundTripInPlace].map(|shape| cell(shape, bytes)));
+        cells.extend([Shape::OneWay, Shape::OneWayInPlace, Shape::OneWayFilled].map(|shape| cell(shape, bytes)));
+    }
+    cells.extend([SMALL, 4 << 10].map(|bytes| cell(Shape::OneWayBatch, bytes)));
+    cells
+}
+
 /// What can be had in a minute for all mechanisms.
 #[must_use]
 pub fn quick(mechanism: Mechanism) -> Vec<Cell> {

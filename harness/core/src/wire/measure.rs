@@ -46,6 +46,14 @@ pub enum Task {
     RoundTrip,
     /// Messages from the first party to the second, as fast as they go. Reported by the second party.
     OneWay,
+    /// As [`Self::RoundTrip`], but messages are neither copied in nor out: only their number is written and looked at where they lie.
+    RoundTripInPlace,
+    /// As [`Self::OneWay`], but messages are neither copied in nor out: only their number is written and looked at where they lie.
+    OneWayInPlace,
+    /// As [`Self::OneWay`], but messages are not copied: every eight bytes of them are written, and looked at, where they lie.
+    OneWayFilled,
+    /// As [`Self::OneWay`], but as many as sixteen messages are sent at once, and received at once.
+    OneWayBatch,
     /// One message every `interval_ns`, whether or not the one before has arrived. The second party reports how long after its due
     /// time each came.
     OpenLoop,

@@ -1,6 +1,7 @@
 //! Mappings and descriptors.
 
-use impls_sys::{Errno, descriptor::Descriptor, memory::Mapping};
+use impls_sys::{Errno, copying::Way, descriptor::Descriptor, memory::Mapping};
+use rstest::rstest;
 use std::{fs::File, sync::atomic::Ordering};
 
 #[test]
@@ -58,4 +59,27 @@ fn the_flag_is_set_and_told() {
     assert_eq!(reading.read(&mut [0; 8]), Ok(5));
     assert_eq!(reading.close(), Ok(()));
     assert!(!reading.is_open() && reading.number() == -1);
+}
+
+#[rstest]
+#[case(Way::Library)]
+#[case(Way::Wide)]
+#[case(Way::Around)]
+fn every_way_of_copying_copies_all_bytes_and_no_others(#[case] way: Way) {
+    let pages = Mapping::anonymous(1 << 16).unwrap();
+    let source: Vec<u8> = (0..20_000_u32).map(|place| (place * 7 + place / 251).to_le_bytes()[0] | 1).collect();
+    for length in [0, 1, 7, 8, 9, 63, 64, 65, 127, 128, 129, 511, 512, 513, 4_096, 10_001] {
+        for (from, to) in [(0, 0), (0, 4_096), (3, 64), (8, 72), (8, 33)] {
+            let before = pages.byte(to + length).unwrap().load(Ordering::Relaxed);
+            let message = &source[from..from + length];
+            pages.copy_in_by(way, to, message).unwrap();
+            let mut room = vec![0; length];
+            pages.copy_out_by(way, to, &mut room).unwrap();
+            assert_eq!(room, message, "{length} bytes from {from} to {to}");
+            assert_eq!(pages.byte(to + length).unwrap().load(Ordering::Relaxed), before);
+            pages.copy_in_by(way, to, &vec![0; length]).unwrap();
+        }
+    }
+    assert_eq!(pages.copy_in_by(way, 1 << 16, b"x"), None);
+    assert_eq!(pages.copy_out_by(way, (1 << 16) - 1, &mut [0; 2]), None);
 }

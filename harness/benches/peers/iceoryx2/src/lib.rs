@@ -1,7 +1,7 @@
 //! iceoryx2's publish and subscribe, for the loops of `../../c/twins.c`, by the functions of `../../peer.h`.
 //!
-//! With `PLUMBLINE_IN_PLACE` set, messages stay where they are: of each only the number at its beginning is written and read, as its own
-//! benchmark does. Otherwise every byte is copied in and out.
+//! Every byte is copied in and out; or messages stay where they are, and of each only the number at its beginning is written and read, as
+//! its own benchmark does; or every eight bytes are written and read where they are.
 
 use iceoryx2::{
     port::{publisher::Publisher, subscriber::Subscriber},
@@ -14,7 +14,6 @@ type Error = Box<dyn core::error::Error>;
 /// What a party holds.
 struct Party {
     bytes: usize,
-    in_place: bool,
     publisher: Publisher<ipc::Service, [u8], ()>,
     subscriber: Subscriber<ipc::Service, [u8], ()>,
     // Services end with their node.
@@ -49,44 +48,59 @@ impl Party {
             .backpressure_strategy(BackpressureStrategy::RetryUntilDelivered)
             .create()?;
         let subscriber = service(1 - me)?.subscriber_builder().create()?;
-        let in_place = std::env::var_os("PLUMBLINE_IN_PLACE").is_some();
-        Ok(Self { bytes: *bytes, in_place, publisher, subscriber, _node: node })
+        Ok(Self { bytes: *bytes, publisher, subscriber, _node: node })
     }
 
     fn push(&self, message: &[u8]) -> Result<(), Error> {
-        let mut sample = self.publisher.loan_slice_uninit(self.bytes)?;
-        if self.in_place {
-            for (place, byte) in sample.payload_mut().iter_mut().zip(message.iter().take(8)) {
-                place.write(*byte);
-            }
-            // SAFETY: it is the point of this that most bytes stay what they were; they are bytes of mapped pages, and nobody reads them.
-            unsafe { sample.assume_init() }.send()?;
-        } else {
-            sample.write_from_slice(message).send()?;
-        }
+        let sample = self.publisher.loan_slice_uninit(self.bytes)?;
+        sample.write_from_slice(message).send()?;
         Ok(())
     }
 
-    fn pop(&self, message: &mut [u8]) -> Result<(), Error> {
+    fn push_in_place(&self, number: u64) -> Result<(), Error> {
+        let mut sample = self.publisher.loan_slice_uninit(self.bytes)?;
+        for (place, byte) in sample.payload_mut().iter_mut().zip(number.to_ne_bytes()) {
+            place.write(byte);
+        }
+        // SAFETY: it is the point of this that most bytes stay what they were; they are bytes of mapped pages, and nobody reads them.
+        unsafe { sample.assume_init() }.send()?;
+        Ok(())
+    }
+
+    fn push_filled(&self, number: u64) -> Result<(), Error> {
+        let mut sample = self.publisher.loan_slice_uninit(self.bytes)?;
+        let number = number.to_ne_bytes().map(std::mem::MaybeUninit::new);
+        for place in sample.payload_mut().chunks_exact_mut(number.len()) {
+            place.copy_from_slice(&number);
+        }
+        // SAFETY: messages have a multiple of eight bytes, all of which were written.
+        unsafe { sample.assume_init() }.send()?;
+        Ok(())
+    }
+
+    fn pop<T>(&self, read: impl FnOnce(&[u8]) -> T) -> Result<T, Error> {
         loop {
             if let Some(sample) = self.subscriber.receive()? {
-                let length = if self.in_place { self.bytes.min(8) } else { self.bytes };
-                message[..length].copy_from_slice(&sample[..length]);
-                return Ok(());
+                return Ok(read(&sample));
             }
             spin_loop();
         }
     }
 }
 
-fn with_party(work: impl FnOnce(&Party) -> Result<(), Error>) {
+/// The number at the beginning of a message.
+fn number_of(message: &[u8]) -> u64 {
+    message.first_chunk().map_or(0, |bytes| u64::from_ne_bytes(*bytes))
+}
+
+fn with_party<T>(work: impl FnOnce(&Party) -> Result<T, Error>) -> T {
     PARTY.with_borrow(|party| {
         let done = party.as_ref().ok_or_else(|| "it was not taken up".into()).and_then(work);
-        if let Err(error) = done {
+        done.unwrap_or_else(|error| {
             eprintln!("iceoryx2: {error}");
             std::process::exit(1);
-        }
-    });
+        })
+    })
 }
 
 /// See `peer.h`.
@@ -130,8 +144,35 @@ pub unsafe extern "C" fn peer_push(_queue: i32, message: *const u8) {
 pub unsafe extern "C" fn peer_pop(_queue: i32, message: *mut u8) {
     with_party(|party| {
         // SAFETY: the caller sees to it.
-        party.pop(unsafe { slice::from_raw_parts_mut(message, party.bytes) })
+        let room = unsafe { slice::from_raw_parts_mut(message, party.bytes) };
+        party.pop(|message| room.copy_from_slice(message))
     });
+}
+
+/// See `peer.h`.
+#[unsafe(no_mangle)]
+pub extern "C" fn peer_push_in_place(_queue: i32, number: u64) {
+    with_party(|party| party.push_in_place(number));
+}
+
+/// See `peer.h`.
+#[unsafe(no_mangle)]
+pub extern "C" fn peer_pop_in_place(_queue: i32) -> u64 {
+    with_party(|party| party.pop(number_of))
+}
+
+/// See `peer.h`.
+#[unsafe(no_mangle)]
+pub extern "C" fn peer_push_filled(_queue: i32, number: u64) {
+    with_party(|party| party.push_filled(number));
+}
+
+/// See `peer.h`.
+#[unsafe(no_mangle)]
+pub extern "C" fn peer_pop_filled(_queue: i32, number: u64) -> u64 {
+    let differences =
+        |message: &[u8]| message.chunks_exact(8).fold(0, |all, bytes| all | (number_of(bytes) ^ number));
+    number ^ with_party(|party| party.pop(differences))
 }
 
 /// Lets go of everything, so that nothing is left in the system.
