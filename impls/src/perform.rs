@@ -399,23 +399,8 @@ pub fn perform(
     performer: &mut Performer,
     work: &mut Work,
 ) -> std::result::Result<Outcome, Problem> {
-    let is_own = is_own(operation);
-    perform_known(operation, is_own, held, copy, performer, work)
-}
-
-/// As [`perform`], for a step of which is known whether it [`is_own`].
-///
-/// # Errors
-/// Where the step makes no sense for this channel.
-pub fn perform_known(
-    operation: &Operation<u64>,
-    is_own: bool,
-    held: Option<&mut Held>,
-    copy: usize,
-    performer: &mut Performer,
-    work: &mut Work,
-) -> std::result::Result<Outcome, Problem> {
-    attempt(operation, is_own, held, copy, performer, work).or_else(|failure| outcome_of(failure, operation))
+    let attempted = attempt(operation, is_own(operation), held, copy, performer, work);
+    attempted.or_else(|failure| outcome_of(failure, operation))
 }
 
 fn attempt(

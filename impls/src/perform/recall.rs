@@ -99,10 +99,10 @@ impl Recall {
     }
 }
 
-/// As [`super::perform_known`], where calls of the step may have given the same before.
+/// As [`super::perform`], where calls of the step may have given the same before. `is_own` says whether the step [`super::is_own`].
 ///
 /// # Errors
-/// As [`super::perform_known`].
+/// As [`super::perform`].
 pub fn perform_again(
     operation: &Operation<u64>,
     is_own: bool,
