@@ -1,7 +1,7 @@
 //! Atomic accesses to words of shared memory, each with its width and its order.
 //!
 //! Consecutive accesses of a race are made one after another with nothing in between, not even a look at the clock, which would
-//! give a processor the time to do what it had put off: see [`Access`] and [`make`].
+//! give a processor the time to do what it had put off: see [`Access`] and [`Access::make`].
 
 use crate::ability::{Failure, Memory, Result};
 use impls_sys::memory::Mapping;
