@@ -54,7 +54,7 @@ pub struct Row {
     pub disturbed: usize,
     /// How many samples were thrown away.
     pub voided: u32,
-    /// The figure, see [`Shape::unit`]: nanoseconds.
+    /// The figure, see [`super::Shape::unit`]: nanoseconds.
     pub cost_ns: f64,
     /// Its 95 % interval over rounds.
     pub cost_interval: Interval,

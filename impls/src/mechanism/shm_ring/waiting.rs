@@ -10,6 +10,9 @@ use std::{hint::spin_loop, sync::atomic::AtomicU32, time::Instant};
 const LOOKS_MAX: u32 = 2_000;
 /// How often at least.
 const LOOKS_MIN: u32 = 64;
+/// After so many waits in a row in which looking was not enough it is done less. After one it is not: it may be that the other side had lost
+/// its processor for a moment, and who looks less for that would then sleep in each wait that takes its usual time.
+const WAITS_IN_VAIN: u32 = 4;
 /// In every so-manieth wait the most is tried again: a side that always sleeps would never notice that it no longer has to.
 const WAITS_OF_A_TRIAL: u32 = 64;
 /// How often is looked at once, without a pause and before anything else is asked: the answer may be on its way.
@@ -28,6 +31,8 @@ pub(super) struct Waits {
     count: u32,
     /// How often it looks before it sleeps; 0 before the first wait.
     looks: u32,
+    /// In how many waits in a row that was not enough.
+    in_vain: u32,
     /// How many in a row were for somebody who is just ahead.
     at_heels: u32,
     /// Whether the other side was seen on the same processor the last time.
@@ -46,7 +51,12 @@ impl Waits {
 
     /// Learns whether looking was enough.
     pub(super) fn learn(&mut self, was_enough: bool) {
-        self.looks = if was_enough { LOOKS_MAX } else { (self.looks / 2).max(LOOKS_MIN) };
+        self.in_vain = if was_enough { 0 } else { self.in_vain.saturating_add(1) };
+        if was_enough {
+            self.looks = LOOKS_MAX;
+        } else if self.in_vain >= WAITS_IN_VAIN {
+            self.looks = (self.looks / 2).max(LOOKS_MIN);
+        }
     }
 
     /// Whether the last wait was for somebody who is just ahead.
@@ -109,7 +119,25 @@ impl Limit {
 
 #[cfg(test)]
 mod tests {
-    use super::{LOOKS_AT_HEELS, WAITS_AT_HEELS, Waits};
+    use super::{LOOKS_AT_HEELS, LOOKS_MAX, LOOKS_MIN, WAITS_AT_HEELS, WAITS_IN_VAIN, WAITS_OF_A_TRIAL, Waits};
+
+    #[test]
+    fn who_looks_in_vain_looks_less_and_tries_again() {
+        let mut waits = Waits::default();
+        let mut wait = |was_enough: bool| {
+            let looks = waits.looks();
+            waits.learn(was_enough);
+            looks
+        };
+        // One wait in vain changes nothing, however often there is one.
+        for _ in 0..WAITS_IN_VAIN {
+            assert_eq!([wait(false), wait(true)], [LOOKS_MAX, LOOKS_MAX]);
+        }
+        let looks: Vec<u32> = (2 * WAITS_IN_VAIN..WAITS_OF_A_TRIAL).map(|_| wait(false)).collect();
+        assert_eq!(looks[..WAITS_IN_VAIN as usize], [LOOKS_MAX; WAITS_IN_VAIN as usize]);
+        assert_eq!(*looks.last().unwrap(), LOOKS_MIN);
+        assert_eq!([wait(true), wait(true)], [LOOKS_MAX, LOOKS_MAX]);
+    }
 
     #[test]
     fn who_is_always_at_the_heels_keeps_off_until_that_wins_nothing() {
