@@ -1,8 +1,8 @@
 //! The snapshot that is committed: what a class of machines says every time.
 //!
 //! Not nanoseconds, which belong to a day: which cells there are and why others cannot be, multiples of the floors in steps, counts of calls
-//! and switches, the order of mechanisms, and the proportions that hold. Figures that are not steady (of sleeping processors, of free
-//! placement) are listed and not valued.
+//! and switches, the order of mechanisms, and the proportions that hold. Figures that are not steady ([`Cell::is_steady`]) are listed and
+//! not valued.
 
 use super::{bucket::Bucket, figure::multiple, record::Record};
 use harness_core::measure::{Cell, Placement, Row, Shape, relations, statistics::Interval};
@@ -260,7 +260,7 @@ fn shape_word(shape: Shape) -> String {
 fn entry(row: &Row, old: Option<&Entry>, calls: Option<f64>) -> Entry {
     let is_whole = |number: &f64| (number - number.round()).abs() < 0.06;
     let mut entry = Entry { calls: calls.filter(is_whole).map(f64::round), ..Entry::default() };
-    if !row.cell.placement.is_steady() || row.ratio <= 0.0 || matches!(row.cell.shape, Shape::OpenLoop(_)) {
+    if !row.cell.is_steady() || row.ratio <= 0.0 {
         return entry;
     }
     let bucket = match old.and_then(|old| old.times_floor) {

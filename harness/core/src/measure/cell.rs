@@ -2,7 +2,7 @@
 
 use crate::wire::measure::Task;
 use serde::{Deserialize, Serialize};
-use spec::Mechanism;
+use spec::{Mechanism, vocabulary::Feature};
 use std::{fmt, str::FromStr};
 
 /// What is done, and so what a figure means.
@@ -216,6 +216,20 @@ impl Cell {
     pub fn of_takers(mechanism: Mechanism, shape: Shape, parties: u8, placement: Placement) -> Self {
         Self { mechanism, shape, bytes: 0, parties, placement }
     }
+
+    /// Whether its figure, as a multiple of its floor, is steady enough to be compared with that of another day.
+    ///
+    /// Lateness never is. Where the kernel leaves work to a thread of its own, it matters most on which processor that one runs. And where
+    /// both processors are busy, it matters how far they are from each other, which a hypervisor changes: of a round trip the floor, a
+    /// hand-over, changes alike, of anything else it does not.
+    #[must_use]
+    pub fn is_steady(&self) -> bool {
+        let by_distance = self.placement == Placement::TwoAwake && !self.shape.is_round_trip();
+        self.placement.is_steady()
+            && !matches!(self.shape, Shape::OpenLoop(_))
+            && !self.mechanism.has(Feature::Deferred)
+            && !by_distance
+    }
 }
 
 impl fmt::Display for Cell {
@@ -281,6 +295,19 @@ mod tests {
     fn ids_are_written_and_read(#[case] cell: Cell, #[case] id: &str) {
         assert_eq!(cell.to_string(), id);
         assert_eq!(id.parse(), Ok(cell));
+    }
+
+    #[rstest]
+    #[case("pipe/round_trip/64/one_core", true)]
+    #[case("pipe/one_way/64/one_core", true)]
+    #[case("posix_shm/round_trip/64/two_awake", true)]
+    #[case("posix_shm/one_way/64/two_awake", false)]
+    #[case("pthread_mutex/take/2/two_awake", false)]
+    #[case("pipe/round_trip/64/two_cores", false)]
+    #[case("pipe/open_loop_50/64/one_core", false)]
+    #[case("tcp/round_trip/64/one_core", false)]
+    fn what_the_hypervisor_or_a_thread_of_the_kernel_decides_is_not_steady(#[case] id: &str, #[case] expected: bool) {
+        assert_eq!(id.parse::<Cell>().unwrap().is_steady(), expected);
     }
 
     #[rstest]

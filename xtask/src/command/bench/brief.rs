@@ -15,7 +15,7 @@ use reports::{
     performance::{Line, Record, Snapshot, bucket::Bucket, cost},
     style::count,
 };
-use spec::{Mechanism, vocabulary::Feature};
+use spec::Mechanism;
 use std::time::{Duration, Instant};
 
 /// All of it takes no longer, but for the sample that is under way.
@@ -77,8 +77,7 @@ fn sample(session: &Session, cell: Cell, round: u32) -> Option<Sample> {
 /// The multiple of its floor above which a cell is too slow; `None` where nothing was committed of it. Where nobody waits for anybody a figure
 /// is of the build as much as of the system, and builds of a conformance run are not those that are measured.
 fn limit(committed: Option<&Snapshot>, cell: &Cell) -> Option<f64> {
-    // Where a worker of the kernel takes part, it matters more than anything on which processor that one runs.
-    let entry = committed?.cells.get(cell).filter(|_| !cell.mechanism.has(Feature::Deferred))?;
+    let entry = committed?.cells.get(cell).filter(|_| cell.is_steady())?;
     let middle = entry.times_floor.filter(|_| cell.shape.is_round_trip())?;
     Some(Bucket::of(middle).edges().high * TOO_SLOW)
 }
