@@ -50,7 +50,7 @@ pub(super) fn lane(isolation: Isolation, parent: i32, agent: &[OsString]) -> Res
             map_user(Uid::from_raw(0), uid, Gid::from_raw(0), gid)?;
         }
     }
-    small_connection_table()?;
+    small_connection_table();
     let program = std::env::current_exe().map_err(|error| format!("cannot find this program: {error}"))?;
     let status = helper::command(&program, "inner")
         .arg(isolation.word())
@@ -148,11 +148,12 @@ fn private_mounts() -> Result<(), String> {
 /// Enters a second network namespace, which has a table of TCP connections of its own where the kernel can give it one (since
 /// Linux 6.1, `tcp_child_ehash_entries` in Documentation/networking/ip-sysctl.rst). Whoever reads `/proc/pid/net/tcp` walks through
 /// that table, and the one that all namespaces share has some hundred thousand rows; proof of rest reads it often.
-fn small_connection_table() -> Result<(), String> {
-    match fs::write("/proc/sys/net/ipv4/tcp_child_ehash_entries", CONNECTION_ROWS) {
-        Ok(()) => unshare(CloneFlags::CLONE_NEWNET).map_err(|error| format!("unshare of the second network: {error}")),
-        // An older kernel, or a `/proc/sys` that is not to be written to: looking is slower.
-        Err(_) => Ok(()),
+///
+/// Where that cannot be had (an older kernel, a `/proc/sys` that is not to be written to, no more namespaces) the lane stays in the network
+/// that it is in, and looking is slower.
+fn small_connection_table() {
+    if fs::write("/proc/sys/net/ipv4/tcp_child_ehash_entries", CONNECTION_ROWS).is_ok() {
+        let _ = unshare(CloneFlags::CLONE_NEWNET);
     }
 }
 

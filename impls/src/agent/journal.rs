@@ -299,6 +299,7 @@ mod tests {
         writer.begin(1);
         assert!(writer.end(1, 2, 0).is_err());
     }
+
     #[test]
     fn each_outcome_has_one_place_whatever_else_a_step_gave() {
         let journals = Journals::new().unwrap();

@@ -60,6 +60,7 @@ mod tests {
         // A system that has neither says so both times.
         assert_eq!(register().is_ok(), everywhere().is_ok());
     }
+
     /// Store buffering: what each of two stores before the fence, one of them finds after it.
     #[test]
     fn nothing_passes_a_full_fence() {
