@@ -1,8 +1,9 @@
-//! The engines that run plans: one for stories, one for processes that run freely.
+//! The engines that run plans: stories, one after another in all orders, and processes that run freely.
 
 mod deadline;
 mod free;
 pub(crate) mod measure;
+mod orders;
 mod placement;
 mod race;
 mod release;
@@ -48,7 +49,7 @@ pub(crate) fn run<'p>(
     if plan.is_story() {
         story::run(grounds, lane, plan, listener)
     } else if plan.orders == Orders::Every {
-        story::run_every_order(grounds, lane, plan, listener)
+        orders::run(grounds, lane, plan, listener)
     } else if plan.race && has_all && race::is_possible(plan) {
         race::run(grounds, lane, plan, listener)
     } else {

@@ -117,7 +117,7 @@ pub struct RootHello {
 pub mod capability {
     /// Processes meet in shared memory, without the harness: races overlap, and many runs go without a message.
     pub const SHARED_MEETING: &str = "shared_meeting";
-    /// `open` may ask for many copies of each channel, and `steps` for as many runs.
+    /// `open` may ask for many copies of each channel, and `steps` and `do` for as many runs.
     pub const COPIES: &str = "copies";
     /// Processes write what they do into memory that the root shares with them, and the root sends it in bulk when it is told to
     /// `harvest`; copies of channels can be renewed, and meetings left at an instant. Goes with the two others.
@@ -162,7 +162,7 @@ pub struct Open {
     pub channels: Vec<OpenChannel>,
     /// The processes.
     pub processes: Vec<OpenProcess>,
-    /// How many copies of every channel to open: run `r` of a race uses copy `r % copies`. 1 without [`capability::COPIES`].
+    /// How many copies of every channel to open: run `r` uses copy `r % copies`. 1 without [`capability::COPIES`].
     pub copies: u32,
     /// The processors to run on, where the harness pins; empty otherwise. Advice: the harness pins the processes itself.
     #[serde(default)]
@@ -313,6 +313,10 @@ pub struct Peers {
 pub struct Do {
     /// The step's number, repeated in `begin` and `end`.
     pub step: u32,
+    /// Which run it belongs to, repeated in `begin` and `end`: it is done on copy `run % copies` of its channel, and with each run stamps
+    /// begin anew. Not 0 only with [`capability::COPIES`], and never in `steps`.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub run: u32,
     /// What to do.
     pub operation: Operation<u64>,
     /// On which channel.
@@ -398,7 +402,7 @@ pub struct Journal {
 pub struct Begin {
     /// The step.
     pub step: u32,
-    /// Which of the runs; 0 for a step by `do`.
+    /// Which of the runs; of a step by `do` what that said.
     #[serde(default)]
     pub run: u32,
     /// When, in nanoseconds of `CLOCK_MONOTONIC`. (After a meeting the call begins later; `end` says when.)
@@ -411,7 +415,7 @@ pub struct Begin {
 pub struct End {
     /// The step.
     pub step: u32,
-    /// Which of the runs; 0 for a step by `do`.
+    /// Which of the runs; of a step by `do` what that said.
     #[serde(default)]
     pub run: u32,
     /// When the call began, in nanoseconds of `CLOCK_MONOTONIC`.
@@ -452,6 +456,11 @@ pub struct Received {
     /// How the last call failed, where several were made and the last one failed otherwise than asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failed: Option<Errno>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
+fn is_zero(value: &u32) -> bool {
+    *value == 0
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]

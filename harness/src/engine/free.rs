@@ -8,6 +8,7 @@ use super::{
     deadline::Deadline,
     placement::placement,
     release::{meeting_of, meetings},
+    renewal,
     rest::{self, GRACE_SURPRISE_NS, Owes, Pause, Round},
     team::{Arrival, Opening, Team, out_of_turn},
 };
@@ -26,7 +27,7 @@ use harness_core::{
     plan::PlanStep,
     race::{Environment, Release},
     stamp::Decoder,
-    wire::{Begin, Do, End, FromAgent, Go, Met, ProcessEnding, RefusalClass, Refused, Steps, ToAgent, capability},
+    wire::{Begin, Do, End, FromAgent, Go, Met, ProcessEnding, Steps, ToAgent, capability},
 };
 use spec::Operation;
 use std::collections::BTreeMap;
@@ -67,7 +68,8 @@ struct Race<'p> {
 pub(super) fn run(grounds: &Grounds, lane: &mut Lane, plan: &Plan, listener: &mut Listener<'_>) -> Result<Ran, Fault> {
     let has = |capability: &str| lane.hello.capabilities.iter().any(|known| known == capability);
     let shared = has(capability::SHARED_MEETING);
-    let mut copies_max = if has(capability::COPIES) && repeats(plan) { COPIES_MAX } else { 1 };
+    let mut copies_max =
+        if has(capability::COPIES) && plan.runs > 1 && renewal::stays_in_channels(plan) { COPIES_MAX } else { 1 };
     let mut deadline = Deadline::new(grounds, plan);
     let environment = if shared { Environment::Spin } else { Environment::Messages };
     let release = Release { environment, offsets: Vec::new() };
@@ -78,25 +80,20 @@ pub(super) fn run(grounds: &Grounds, lane: &mut Lane, plan: &Plan, listener: &mu
     listener.limit_extension(deadline.at());
     let mut done = 0;
     while listener.goes_on(done) {
-        let batch = copies_max.min(listener.wanted(done));
+        let wanted = copies_max.min(listener.wanted(done));
         let processors: &[usize] = if plan.race { &grounds.processors } else { &[] };
-        let team = match Team::open(grounds, lane, plan, batch, processors)? {
-            Opening::Opened(team) => team,
-            Opening::Refused(Refused { class: RefusalClass::Privilege, .. }) if batch > 1 => {
-                // The host's limits do not allow so many at once.
-                copies_max = batch / 2;
-                continue;
-            }
-            Opening::Refused(refused) => return Ok(Ran::Refused(refused)),
+        let (team, batch) = match Team::open_copies(grounds, lane, plan, wanted, processors)? {
+            (Opening::Opened(team), copies) => (team, copies),
+            (Opening::Refused(refused), _) => return Ok(Ran::Refused(refused)),
         };
+        if batch < wanted {
+            copies_max = batch;
+        }
         let mut race = Race::new(plan, team, batch);
         race.start(grounds, batch, shared)?;
         let ended_early = race.watch(grounds, lane, &mut deadline)?;
         let Race { team, runs, .. } = race;
-        let leaked = team.close(grounds, lane)?;
-        if !leaked.is_empty() {
-            return Err(Fault::Leaked(leaked));
-        }
+        team.close(grounds, lane)?;
         for (index, events) in (0..).zip(runs) {
             listener.hear(&History { run: done + index, events }, Some(&release).filter(|_| plan.race));
             if listener.has_enough() {
@@ -109,22 +106,6 @@ pub(super) fn run(grounds: &Grounds, lane: &mut Lane, plan: &Plan, listener: &mu
         done += batch;
     }
     Ok(Ran::Through)
-}
-
-/// Whether one team can do several runs: not where a run changes the processes themselves.
-fn repeats(plan: &Plan) -> bool {
-    plan.runs > 1
-        && plan.attach == spec::scenario::Attach::Inherit
-        && plan.processes.iter().flat_map(|process| &process.steps).all(|step| {
-            !matches!(
-                step.operation,
-                Operation::Kill(_)
-                    | Operation::Sigqueue(_)
-                    | Operation::Sigmask(_)
-                    | Operation::Sigaction(_)
-                    | Operation::Exit(_)
-            )
-        })
 }
 
 impl<'p> Race<'p> {
@@ -157,6 +138,7 @@ impl<'p> Race<'p> {
                 .zip(&process.steps)
                 .map(|(number, step)| Do {
                     step: number,
+                    run: 0,
                     operation: step.operation.clone(),
                     channel: step.channel.map(|channel| self.plan.channels[channel].name.clone()),
                 })

@@ -26,7 +26,7 @@ use harness_core::{
     plan::PlanStep,
     race::{Call, KindFinder},
     stamp::Decoder,
-    wire::{Do, End, FromAgent, Journal, Outcome, ProcessEnding, RefusalClass, Refused, Steps, ToAgent},
+    wire::{Do, End, FromAgent, Journal, Outcome, ProcessEnding, Steps, ToAgent},
 };
 use spec::{Ability, Operation};
 use std::collections::{HashMap, HashSet};
@@ -124,21 +124,16 @@ pub(super) fn run<'p>(
     let mut race = Race { grounds, plan, listener, renewal, deadline, known: Known::default(), report, done: 0 };
     let mut copies_max = COPIES_MAX;
     while race.listener.goes_on(race.done) {
-        let copies = copies_max.min(race.listener.wanted(race.done));
-        let team = match Team::open(grounds, lane, plan, copies, &grounds.processors)? {
-            Opening::Opened(team) => team,
-            Opening::Refused(Refused { class: RefusalClass::Privilege, .. }) if copies > 1 => {
-                // The host's limits do not allow so many at once.
-                copies_max = copies / 2;
-                continue;
-            }
-            Opening::Refused(refused) => return Ok(Ran::Refused(refused)),
+        let wanted = copies_max.min(race.listener.wanted(race.done));
+        let (team, copies) = match Team::open_copies(grounds, lane, plan, wanted, &grounds.processors)? {
+            (Opening::Opened(team), copies) => (team, copies),
+            (Opening::Refused(refused), _) => return Ok(Ran::Refused(refused)),
         };
-        let (team, through) = race.with_team(lane, team, copies, &mut schedule)?;
-        let leaked = team.close(grounds, lane)?;
-        if !leaked.is_empty() {
-            return Err(Fault::Leaked(leaked));
+        if copies < wanted {
+            copies_max = copies;
         }
+        let (team, through) = race.with_team(lane, team, copies, &mut schedule)?;
+        team.close(grounds, lane)?;
         if !through {
             break;
         }
@@ -208,6 +203,7 @@ impl Race<'_, '_> {
                 .zip(&process.steps)
                 .map(|(number, step)| Do {
                     step: number,
+                    run: 0,
                     operation: step.operation.clone(),
                     channel: step.channel.map(|channel| self.plan.channels[channel].name.clone()),
                 })

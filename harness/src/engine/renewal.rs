@@ -1,4 +1,5 @@
-//! Whether the copies of a race's channels can be made as new and used again, and by whom.
+//! What of a run can be used again for the next: its processes, where all that they did stays in the channels; and the copies of a
+//! race's channels, where they can be made as new, and by whom.
 //!
 //! Opening a channel takes many times as long as a call on it. Where all that a run does to a channel can be undone, a batch of
 //! copies is used again and again: what is left in it is taken out, counters and cells are set back.
@@ -10,6 +11,29 @@ use harness_core::{
 };
 use spec::{Ability, Mechanism, Operation, scenario::Attach, vocabulary::Feature};
 use std::collections::BTreeMap;
+
+/// Whether all that a run does stays in its channels, so that its processes can do the next one, on other copies of them.
+pub(super) fn stays_in_channels(plan: &Plan) -> bool {
+    let mut steps = plan.processes.iter().flat_map(|process| &process.steps);
+    plan.attach == Attach::Inherit && steps.all(|step| leaves_its_process(&step.operation))
+}
+
+/// Whether a process is after that operation what it was before.
+fn leaves_its_process(operation: &Operation<u64>) -> bool {
+    match operation {
+        Operation::Meet(_) | Operation::Enter(_) | Operation::Leave(_) | Operation::Fence(_) => true,
+        Operation::Write(_) | Operation::Read(_) | Operation::Fill(_) | Operation::Unread(_) => true,
+        Operation::Close(_) | Operation::Shutdown(_) | Operation::SetNonblocking(_) => true,
+        Operation::Send(_) | Operation::Receive(_) | Operation::Attributes(_) => true,
+        Operation::Wait(_) | Operation::Post(_) | Operation::Value(_) => true,
+        Operation::Semop(semop) => semop.changes.iter().all(|change| !change.undo),
+        Operation::Lock(_) | Operation::Unlock(_) => true,
+        Operation::WaitOn(_) | Operation::Notify(_) | Operation::Requeue(_) | Operation::Arrive(_) => true,
+        Operation::Store(_) | Operation::Load(_) | Operation::FetchAdd(_) | Operation::CompareExchange(_) => true,
+        // Signals, rights, limits, other processes; and whatever else there is, to be on the safe side.
+        _ => false,
+    }
+}
 
 /// For each process the channels that it makes as new; `None` where a run leaves something that cannot be undone.
 pub(super) fn renewal(plan: &Plan) -> Option<Vec<Vec<String>>> {

@@ -1,4 +1,4 @@
-//! Stories: one line after another, each begun when all processes are at rest. And `orders: every`, which is many stories.
+//! Stories: one line after another, each begun when all processes are at rest.
 
 use super::{
     Ran,
@@ -17,7 +17,6 @@ use crate::{
 use harness_core::{
     Event, History, Plan,
     history::Waiting,
-    orders::{self, Walk},
     plan::{PlanAction, PlanLine},
     wire::{Do, FromAgent, Outcome, ProcessEnding, ToAgent},
 };
@@ -41,11 +40,13 @@ enum Settled {
     Overdue(Vec<String>),
 }
 
-struct Story<'p> {
+pub(super) struct Story<'p> {
     plan: &'p Plan,
     /// The lines: of the story, or of the order that is run, as far as it is chosen.
     lines: Vec<PlanLine>,
     team: Team,
+    /// Which run of the team it is, and so which copy of the channels it is about.
+    run: u32,
     pending: Vec<Option<Pending>>,
     events: Vec<Event>,
     deadline: Deadline,
@@ -61,77 +62,13 @@ pub(super) fn run(grounds: &Grounds, lane: &mut Lane, plan: &Plan, listener: &mu
         Opening::Opened(team) => team,
         Opening::Refused(refused) => return Ok(Ran::Refused(refused)),
     };
-    let processes = plan.processes.len();
-    let mut story = Story {
-        plan,
-        lines: plan.story.clone(),
-        team,
-        pending: (0..processes).map(|_| None).collect(),
-        events: Vec::new(),
-        deadline: Deadline::new(grounds, plan),
-        everybody: operations(plan).any(sends_signals),
-        told_to_exit: vec![false; processes],
-    };
+    let mut story = Story::new(grounds, plan, team, 0);
+    story.lines.clone_from(&plan.story);
     story.tell(grounds, lane)?;
-    listener.hear(&History { run: 0, events: story.close(grounds, lane)? }, None);
+    let (team, events) = story.end();
+    team.close(grounds, lane)?;
+    listener.hear(&History { run: 0, events }, None);
     Ok(Ran::Through)
-}
-
-/// Runs every order of the steps of free processes, one after another.
-pub(super) fn run_every_order(
-    grounds: &Grounds,
-    lane: &mut Lane,
-    plan: &Plan,
-    listener: &mut Listener<'_>,
-) -> Result<Ran, Fault> {
-    let mut walk = Walk::default();
-    // A system that wakes now this waiter, now that one, could make the walk turn in circles.
-    for run in 0..u32::try_from(orders::MAX).unwrap_or(u32::MAX) {
-        let team = match Team::open(grounds, lane, plan, 1, &[])? {
-            Opening::Opened(team) => team,
-            Opening::Refused(refused) => return Ok(Ran::Refused(refused)),
-        };
-        let processes = plan.processes.len();
-        let mut story = Story {
-            plan,
-            lines: Vec::new(),
-            team,
-            pending: (0..processes).map(|_| None).collect(),
-            events: Vec::new(),
-            deadline: Deadline::new(grounds, plan),
-            everybody: operations(plan).any(sends_signals),
-            told_to_exit: vec![false; processes],
-        };
-        let steps = story.tell_one_order(grounds, lane, &mut walk)?;
-        let events = story.close(grounds, lane)?;
-        let history = History { run, events: with_own_steps(events, &steps) };
-        listener.hear(&history, None);
-        if listener.has_enough() || !walk.advance() {
-            break;
-        }
-    }
-    Ok(Ran::Through)
-}
-
-/// The events of an order, with the steps of the processes instead of lines.
-fn with_own_steps(events: Vec<Event>, steps: &[usize]) -> Vec<Event> {
-    events
-        .into_iter()
-        .map(|mut event| {
-            match &mut event {
-                Event::Began { step, .. } | Event::Returned { step, .. } | Event::Blocked { step, .. } => {
-                    *step = steps[*step];
-                }
-                Event::Stuck { waiting, .. } | Event::Overdue { waiting, .. } => {
-                    for waiting in waiting {
-                        waiting.step = steps[waiting.step];
-                    }
-                }
-                Event::Line { .. } | Event::Ended { .. } => {}
-            }
-            event
-        })
-        .collect()
 }
 
 /// All the operations of a plan.
@@ -150,7 +87,23 @@ fn sends_signals(operation: &Operation<u64>) -> bool {
     )
 }
 
-impl Story<'_> {
+impl<'p> Story<'p> {
+    /// A story without lines, that a team does as its run of this number.
+    pub(super) fn new(grounds: &Grounds, plan: &'p Plan, team: Team, run: u32) -> Self {
+        let processes = plan.processes.len();
+        Self {
+            plan,
+            lines: Vec::new(),
+            team,
+            run,
+            pending: (0..processes).map(|_| None).collect(),
+            events: Vec::new(),
+            deadline: Deadline::new(grounds, plan),
+            everybody: operations(plan).any(sends_signals),
+            told_to_exit: vec![false; processes],
+        }
+    }
+
     fn tell(&mut self, grounds: &Grounds, lane: &mut Lane) -> Result<(), Fault> {
         for index in 0..self.lines.len() {
             if !self.tell_line(grounds, lane, index)? {
@@ -184,53 +137,29 @@ impl Story<'_> {
         }
     }
 
-    /// Runs one order of the steps: at each turn, a process that is in no call begins its next step. Returns which step of its
-    /// process each line was.
-    fn tell_one_order(&mut self, grounds: &Grounds, lane: &mut Lane, walk: &mut Walk) -> Result<Vec<usize>, Fault> {
-        let mut next = vec![0; self.plan.processes.len()];
-        let mut steps = Vec::new();
-        loop {
-            let left = |process: &usize| {
-                next[*process] < self.plan.processes[*process].steps.len()
-                    && self.team.members[*process].ending.is_none()
-            };
-            let can: Vec<usize> =
-                (0..next.len()).filter(left).filter(|process| self.pending[*process].is_none()).collect();
-            if can.is_empty() {
-                break;
-            }
-            let process = can[walk.choose(can.len())];
-            let step = &self.plan.processes[process].steps[next[process]];
-            self.lines.push(PlanLine {
-                process,
-                action: PlanAction::Do { operation: step.operation.clone(), channel: step.channel },
-                // Whether it waits, the order shows.
-                expect: Expect::Anything,
-                record: step.record.clone(),
-                span: step.span,
-                expect_span: step.expect_span,
-            });
-            steps.push(next[process]);
-            next[process] += 1;
-            if !self.tell_line(grounds, lane, self.lines.len() - 1)? {
-                return Ok(steps);
-            }
-        }
-        // Who is in a call now will not come out of it.
+    /// The processes that can begin a step: those that are in no call and have not ended.
+    pub(super) fn idle(&self) -> impl Iterator<Item = usize> {
+        let can = |process: &usize| self.pending[*process].is_none() && self.team.members[*process].ending.is_none();
+        (0..self.pending.len()).filter(can)
+    }
+
+    /// Adds a line and tells it. Returns whether the story can go on.
+    pub(super) fn add(&mut self, grounds: &Grounds, lane: &mut Lane, line: PlanLine) -> Result<bool, Fault> {
+        self.lines.push(line);
+        self.tell_line(grounds, lane, self.lines.len() - 1)
+    }
+
+    /// Notes who is in a call that it will not come out of.
+    pub(super) fn note_stuck(&mut self) {
         if self.pending.iter().any(Option::is_some) {
             let waiting = self.waiting(&self.no_calls());
             self.events.push(Event::Stuck { at: clock::now(), waiting });
         }
-        Ok(steps)
     }
 
-    /// Closes the team; what has happened is the story's.
-    fn close(self, grounds: &Grounds, lane: &mut Lane) -> Result<Vec<Event>, Fault> {
-        let leaked = self.team.close(grounds, lane)?;
-        if !leaked.is_empty() {
-            return Err(Fault::Leaked(leaked));
-        }
-        Ok(self.events)
+    /// Gives the team back, and what has happened.
+    pub(super) fn end(self) -> (Team, Vec<Event>) {
+        (self.team, self.events)
     }
 
     /// After a `fork` that succeeded: takes in the new process.
@@ -255,6 +184,7 @@ impl Story<'_> {
         member.connection.send(
             &ToAgent::Do(Do {
                 step: u32::try_from(index).unwrap_or(u32::MAX),
+                run: self.run,
                 operation: operation.clone(),
                 channel: channel.map(|channel| self.plan.channels[channel].name.clone()),
             }),
@@ -399,7 +329,7 @@ impl Story<'_> {
         let place = "it does the steps of a story one by one";
         match (message, self.pending[process].as_mut()) {
             (FromAgent::Begin(begin), Some(pending))
-                if !pending.begun && begin.step as usize == pending.line && begin.run == 0 =>
+                if !pending.begun && begin.step as usize == pending.line && begin.run == self.run =>
             {
                 if begin.at < pending.asked_at || begin.at > now {
                     return Err(Fault::agent(
@@ -415,7 +345,7 @@ impl Story<'_> {
                 Ok(())
             }
             (FromAgent::End(end), Some(pending))
-                if pending.begun && end.step as usize == pending.line && end.run == 0 =>
+                if pending.begun && end.step as usize == pending.line && end.run == self.run =>
             {
                 let PlanAction::Do { operation, channel } = &self.lines[pending.line].action else {
                     return Ok(());

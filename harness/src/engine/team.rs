@@ -12,7 +12,7 @@ use harness_core::{
     stamp::Decoder,
     wire::{
         Close, Exited, FromAgent, Harvest, Hello, Hold, Journal, Open, OpenChannel, OpenProcess, Peers, ProcessEnding,
-        ProcessHello, Refused, ToAgent,
+        ProcessHello, RefusalClass, Refused, ToAgent,
     },
 };
 use spec::Mechanism;
@@ -163,6 +163,24 @@ impl Team {
         let mut team = Self { run, members, harvest: None };
         team.introduce(patience)?;
         Ok(Opening::Opened(team))
+    }
+
+    /// Opens with so many copies of each channel, or with fewer where the host's limits do not allow so many at once. Says how many
+    /// there are.
+    pub(super) fn open_copies(
+        grounds: &Grounds,
+        lane: &mut Lane,
+        plan: &Plan,
+        wanted: u32,
+        processors: &[usize],
+    ) -> Result<(Opening, u32), Fault> {
+        let mut copies = wanted;
+        loop {
+            match Self::open(grounds, lane, plan, copies, processors)? {
+                Opening::Refused(Refused { class: RefusalClass::Privilege, .. }) if copies > 1 => copies /= 2,
+                opening => return Ok((opening, copies)),
+            }
+        }
     }
 
     /// Takes in the process that was just forked, and tells all of it.
@@ -332,8 +350,11 @@ impl Team {
         }
     }
 
-    /// Has the root end what is left and remove everything; returns what was left over all the same.
-    pub(super) fn close(self, grounds: &Grounds, lane: &mut Lane) -> Result<Vec<String>, Fault> {
+    /// Has the root end what is left and remove everything.
+    ///
+    /// # Errors
+    /// Also where something was left over all the same.
+    pub(super) fn close(self, grounds: &Grounds, lane: &mut Lane) -> Result<(), Fault> {
         let patience = grounds.patience_ns();
         lane.root.send(&ToAgent::Close(Close { run: self.run }), patience)?;
         let limit = clock::now() + patience;
@@ -346,7 +367,7 @@ impl Team {
                     FromAgent::Closed(closed) if closed.run == self.run => {
                         let mut leaked = closed.leaked;
                         leaked.extend(lane.ground.collect());
-                        return Ok(leaked);
+                        return if leaked.is_empty() { Ok(()) } else { Err(Fault::Leaked(leaked)) };
                     }
                     FromAgent::Problem(problem) => {
                         return Err(Fault::Problem { who: lane.root.who.clone(), message: problem.message });

@@ -51,6 +51,8 @@ pub(super) struct Process<'r> {
     pub(super) meetings: Option<&'r Meetings>,
     pub(super) journals: Option<&'r Journals>,
     pub(super) processors: usize,
+    /// The run of the last step that it was told to do by itself.
+    told: u32,
     /// How many runs it has raced in its life, and one more for each time that it was told to; the same in all processes of a run.
     pub(super) raced: u64,
     /// What measuring writes down; made when it is first told to.
@@ -84,6 +86,7 @@ pub(super) fn live(birth: Birth<'_>) -> i32 {
         meetings: Some(birth.meetings),
         journals: birth.journals,
         processors: birth.processors,
+        told: 0,
         raced: 1,
         recorder: None,
         saboteur: birth.saboteur,
@@ -126,6 +129,7 @@ pub(super) fn go_on(control: Control, channels: BTreeMap<String, Held>, past: Pa
         meetings: None,
         journals: None,
         processors: 1,
+        told: 0,
         raced: 1,
         recorder: None,
         saboteur,
@@ -237,8 +241,12 @@ impl Process<'_> {
         if matches!(step.operation, Operation::Meet(_)) {
             return Err(Problem("a story has no meetings".to_owned()).into());
         }
-        self.prepare(step, 0)?;
-        self.push_begin(step.step, 0)?;
+        if step.run != self.told {
+            self.told = step.run;
+            self.begin_run();
+        }
+        self.prepare(step, step.run)?;
+        self.push_begin(step.step, step.run)?;
         self.control.flush()?;
         let outcome = match &step.operation {
             Operation::Fork(fork) => self.fork(step, &fork.process)?,
@@ -249,9 +257,9 @@ impl Process<'_> {
                 self.work.ended = clock::now();
                 failed
             }
-            _ => self.perform(step, 0)?,
+            _ => self.perform(step, step.run)?,
         };
-        self.push_end(step.step, 0, outcome)?;
+        self.push_end(step.step, step.run, outcome)?;
         self.control.flush()
     }
 
@@ -265,12 +273,15 @@ impl Process<'_> {
             false => Vec::new(),
         };
         for run in 0..steps.runs {
-            for held in self.channels.values_mut() {
-                held.begin_run();
-            }
+            self.begin_run();
             self.do_run(steps, run, &meetings)?;
         }
         self.control.send(&FromAgent::Finished(Finished { runs: steps.runs }))
+    }
+
+    /// What is sent from now on is of another run.
+    fn begin_run(&mut self) {
+        self.channels.values_mut().for_each(Held::begin_run);
     }
 
     /// All steps once.

@@ -230,7 +230,7 @@ impl Lane {
         process.step += 1;
         let step = process.step;
         let operation = serde_json::from_value(operation).unwrap();
-        process.connection.say(&ToAgent::Do(Do { step, operation, channel: Some("c".to_owned()) }));
+        process.connection.say(&ToAgent::Do(Do { step, run: 0, operation, channel: Some("c".to_owned()) }));
         match process.connection.hear() {
             Some(FromAgent::Begin(begin)) => assert_eq!((begin.step, begin.run), (step, 0)),
             other => panic!("instead of a beginning came {other:?}"),

@@ -13,6 +13,7 @@ fn steps(steps: &[Value], runs: u32, meetings: &[(&str, &[&str])], shared_meetin
             .zip(steps)
             .map(|(step, operation)| Do {
                 step,
+                run: 0,
                 operation: serde_json::from_value(operation.clone()).unwrap(),
                 channel: Some("c".to_owned()).filter(|_| operation.get("meet").is_none()),
             })
