@@ -82,6 +82,8 @@ pub(crate) struct Process {
     pub(crate) connection: Connection,
     pub(crate) hello: ProcessHello,
     step: u32,
+    /// Which run its next steps are of.
+    run: u32,
 }
 
 /// A run to open.
@@ -173,7 +175,7 @@ impl Lane {
             let mut connection = Connection::new(self.listener.accept().unwrap().0);
             let Some(FromAgent::Hello(Hello::Process(hello))) = connection.hear() else { panic!("no hello") };
             assert_eq!(hello.run, self.run);
-            self.processes.insert(hello.process.clone(), Process { connection, hello, step: 0 });
+            self.processes.insert(hello.process.clone(), Process { connection, hello, step: 0, run: 0 });
         }
         let pids: BTreeMap<String, i32> =
             self.processes.iter().map(|(name, process)| (name.clone(), process.hello.pid)).collect();
@@ -224,15 +226,20 @@ impl Lane {
         self.end(process)
     }
 
+    /// Has the next steps be of another run.
+    pub(crate) fn turn_to_run(&mut self, run: u32) {
+        self.processes.values_mut().for_each(|process| process.run = run);
+    }
+
     /// Has a process begin a step.
     pub(crate) fn begin(&mut self, process: &str, operation: Value) {
         let process = self.process(process);
         process.step += 1;
-        let step = process.step;
+        let (step, run) = (process.step, process.run);
         let operation = serde_json::from_value(operation).unwrap();
-        process.connection.say(&ToAgent::Do(Do { step, run: 0, operation, channel: Some("c".to_owned()) }));
+        process.connection.say(&ToAgent::Do(Do { step, run, operation, channel: Some("c".to_owned()) }));
         match process.connection.hear() {
-            Some(FromAgent::Begin(begin)) => assert_eq!((begin.step, begin.run), (step, 0)),
+            Some(FromAgent::Begin(begin)) => assert_eq!((begin.step, begin.run), (step, run)),
             other => panic!("instead of a beginning came {other:?}"),
         }
     }
@@ -261,7 +268,7 @@ impl Lane {
         let process = self.process(process);
         match process.connection.hear() {
             Some(FromAgent::End(End { step, run, began, ended, outcome })) => {
-                assert_eq!((step, run), (process.step, 0));
+                assert_eq!((step, run), (process.step, process.run));
                 assert!(began <= ended);
                 outcome
             }

@@ -1,6 +1,6 @@
 //! Free-running processes: runs, copies, meetings, journals.
 
-use crate::lane::{Lane, Run};
+use crate::lane::{Lane, Run, failed};
 use harness_core::wire::{Do, FromAgent, Go, Harvest, HeldEnd, Journal, Outcome, Steps, ToAgent};
 use rstest::rstest;
 use serde_json::{Value, json};
@@ -99,6 +99,33 @@ fn messages_are_counted_from_zero_in_each_run(#[case] mechanism: Mechanism, #[ca
     for outcomes in journal(&mut lane, "r", 5, 1) {
         let text = format!("{:?}", outcomes[0]);
         assert!(text.contains("Run { from: 1, message: 0, offset: 0, length: 20 }"), "{text}");
+    }
+    lane.close();
+}
+
+#[rstest]
+#[case(Mechanism::Pipe, "write", "read")]
+#[case(Mechanism::UnixStream, "write", "read")]
+#[case(Mechanism::PosixMq, "send", "receive")]
+fn a_step_is_done_on_the_copy_of_its_run(#[case] mechanism: Mechanism, #[case] give: &str, #[case] take: &str) {
+    let holders = [("w", Some(HeldEnd::Write)), ("r", Some(HeldEnd::Read))];
+    let mut lane = Lane::start();
+    let options = if mechanism == Mechanism::PosixMq { json!({"message_size": 64}) } else { json!({}) };
+    lane.open(&Run { copies: 2, stamped: true, options, ..Run::new(mechanism, &holders) });
+    let take = |size: u64| match take {
+        "read" => json!({"read": {"size": size, "nonblocking": true}}),
+        _ => json!({"receive": {"nonblocking": true}}),
+    };
+    assert_eq!(lane.do_step("w", json!({give: {"size": 20}})), Outcome::Count(20));
+    lane.turn_to_run(1);
+    assert_eq!(lane.do_step("r", take(20)), failed("EAGAIN"));
+    assert_eq!(lane.do_step("w", json!({give: {"size": 24}})), Outcome::Count(24));
+    // What came is the first message of its run: a process counts anew in each.
+    for (run, length) in [(1, 24), (2, 20)] {
+        lane.turn_to_run(run);
+        let text = format!("{:?}", lane.do_step("r", take(length)));
+        assert!(text.contains(&format!("Run {{ from: 1, message: 0, offset: 0, length: {length} }}")), "{text}");
+        assert_eq!(lane.do_step("r", take(length)), failed("EAGAIN"));
     }
     lane.close();
 }
