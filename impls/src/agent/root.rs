@@ -6,9 +6,7 @@ use super::{
     team::{NotOpened, Team},
 };
 use crate::{errno, perform::Problem, saboteur::Saboteur};
-use harness_core::wire::{
-    Close, Closed, Exited, FromAgent, Harvest, Harvested, Hello, Open, Opened, ProcessEnding, ToAgent,
-};
+use harness_core::wire::{Close, Closed, Exited, FromAgent, Harvest, Harvested, Hello, Open, Opened, ToAgent};
 use impls_sys::{
     descriptor::Descriptor,
     process::{reap, reset_actions},
@@ -156,14 +154,10 @@ impl Root {
         while let Ok(Some((pid, ending))) = reap(None, false) {
             let noted = self.team.as_mut().and_then(|team| Some((team.run, team.note_end(pid, ending)?)));
             if let Some((run, (process, ending))) = noted {
-                self.report_end(run, process, ending)?;
+                self.control.send(&FromAgent::Exited(Exited { run, process, ending }))?;
             }
         }
         Ok(())
-    }
-
-    fn report_end(&mut self, run: u64, process: String, ending: ProcessEnding) -> Result<(), Over> {
-        self.control.send(&FromAgent::Exited(Exited { run, process, ending }))
     }
 
     fn obey(&mut self, command: ToAgent) -> Result<(), Over> {
@@ -213,7 +207,7 @@ impl Root {
             return Err(Problem(format!("run {} is to be closed and is not open", close.run)).into());
         };
         for (process, ending) in team.close() {
-            self.report_end(close.run, process, ending)?;
+            self.control.push(&FromAgent::Exited(Exited { run: close.run, process, ending }))?;
         }
         self.control.send(&FromAgent::Closed(Closed { run: close.run, leaked: team.leaked() }))
     }

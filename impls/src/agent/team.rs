@@ -55,6 +55,8 @@ struct Shared<'t> {
     meetings: &'t Meetings,
     journals: Option<&'t Journals>,
     numbers: &'t BTreeMap<String, u8>,
+    /// How many processors they have together.
+    processors: usize,
     saboteur: Option<&'static Saboteur>,
 }
 
@@ -110,7 +112,8 @@ impl Team {
             }
             let journals = team.journals.as_ref();
             team.numbers = open.processes.iter().map(|process| (process.name.clone(), process.number)).collect();
-            let shared = Shared { meetings: &meetings, journals, numbers: &team.numbers, saboteur };
+            let processors = processors(open);
+            let shared = Shared { meetings: &meetings, journals, numbers: &team.numbers, processors, saboteur };
             for process in open.processes.iter().filter(|process| !process.forked) {
                 let pid = start(open, process, socket, &shared, &mut channels, leave).map_err(OpenError::of("fork"))?;
                 team.children.push(Child { name: process.name.clone(), pid, ended: false });
@@ -283,8 +286,6 @@ fn start(
     leave: &mut dyn FnMut(),
 ) -> impls_sys::Result<Pid> {
     let root = getpid();
-    // What each process would have to find out by itself is found out here.
-    let processors = processors(open);
     fork(|| {
         leave();
         // The root waits for its signals by a descriptor, and blocks them. Dispositions it has as they are to be.
@@ -299,7 +300,7 @@ fn start(
             socket,
             meetings: shared.meetings,
             journals: shared.journals,
-            processors,
+            processors: shared.processors,
             numbers: shared.numbers,
             held,
             saboteur: shared.saboteur,
