@@ -10,7 +10,7 @@ mod release;
 mod renewal;
 mod rest;
 #[cfg(test)]
-mod samples;
+pub(crate) mod samples;
 mod story;
 mod team;
 

@@ -9,6 +9,7 @@ mod fault;
 mod helper;
 mod host;
 mod isolation;
+mod jobs;
 mod lane;
 mod lane_processes;
 mod leftovers;

@@ -6,6 +6,7 @@ use crate::{
     fault::{Fault, StartError},
     host,
     isolation::{self, IsolationChoice},
+    jobs::Jobs,
     lane::{self, Grounds, Lane},
     listener::Listener,
     spawner::Spawner,
@@ -33,6 +34,9 @@ use std::{
     time::Duration,
 };
 
+/// Lanes for each processor, where nobody says how many: while one waits for a timeout or for the network, the other runs.
+const LANES_A_PROCESSOR: usize = 2;
+
 /// How a session is to run.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -40,7 +44,7 @@ pub struct Config {
     pub agent: Vec<OsString>,
     /// This program, or another whose `main` calls [`crate::reexec_entry`] first.
     pub helper: PathBuf,
-    /// Lanes side by side; 0: one a processor.
+    /// Lanes side by side; 0: two a processor.
     pub jobs: usize,
     /// The seed of races.
     pub seed: u64,
@@ -164,7 +168,7 @@ impl Session {
             .map_err(|error| StartError::Directory { directory: runs, error })?;
         let warden = Warden::start(&config.helper, directory.path(), &prefix).ok();
         let processors = host::processors();
-        let lanes = if config.jobs == 0 { processors.len() } else { config.jobs };
+        let lanes = if config.jobs == 0 { processors.len() * LANES_A_PROCESSOR } else { config.jobs };
         let directory_path = directory.path().to_owned();
         let seed = AtomicU64::new(config.seed);
         let best_environments = Mutex::default();
@@ -247,12 +251,12 @@ impl Session {
 
     fn run_phase(&self, jobs: VecDeque<(usize, Job)>, lanes: usize, on_progress: &mut dyn FnMut(Progress)) {
         let lanes = lanes.clamp(1, jobs.len().max(1));
-        let queue = Mutex::new(jobs);
+        let jobs = Jobs::new(jobs);
         let (sender, receiver) = mpsc::channel();
         thread::scope(|scope| {
             for number in 0..lanes {
-                let (sender, queue) = (sender.clone(), &queue);
-                scope.spawn(move || self.work(number, lanes, queue, &sender));
+                let (sender, jobs) = (sender.clone(), &jobs);
+                scope.spawn(move || self.work(number, lanes, jobs, &sender));
             }
             drop(sender);
             for progress in receiver {
@@ -268,13 +272,7 @@ impl Session {
     }
 
     /// One lane's thread: takes jobs until none is left.
-    fn work(
-        &self,
-        number: usize,
-        lanes: usize,
-        queue: &Mutex<VecDeque<(usize, Job)>>,
-        sender: &mpsc::Sender<Progress>,
-    ) {
+    fn work(&self, number: usize, lanes: usize, jobs: &Jobs, sender: &mpsc::Sender<Progress>) {
         let processors = &self.grounds.processors;
         // A story's processes share one processor with the harness: a hand-over there takes a tenth of one across.
         let own = if lanes > 1 || processors.len() == 1 {
@@ -283,18 +281,21 @@ impl Session {
             &processors[..1]
         };
         let mut lane: Option<Lane> = None;
-        while !self.cancelled.load(Ordering::Relaxed) {
-            let Some((index, job)) = queue.lock().unwrap_or_else(PoisonError::into_inner).pop_front() else { break };
+        while let Some((index, job)) = jobs.take() {
+            if self.is_cancelled() {
+                jobs.clear();
+                break;
+            }
             let race = job.plan.race;
             let _ = lane::pin(0, if race { processors } else { own });
             let started = clock::now();
-            if sender.send(Progress::Started(index)).is_err() {
-                break;
-            }
+            let _ = sender.send(Progress::Started(index));
             let (judgement, skip) = self.do_job(number, &mut lane, &job, if race { processors } else { own });
+            jobs.done(&job);
             let duration_ns = clock::now().saturating_sub(started);
             let completion = Completion { index, plan: job.plan, judgement, skip, duration_ns };
             if sender.send(Progress::Completed(Box::new(completion))).is_err() {
+                jobs.clear();
                 break;
             }
         }

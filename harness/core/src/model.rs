@@ -1,7 +1,7 @@
 //! Executable models: what each mechanism may do, as pure state machines.
 //!
 //! A model says, of a state and one atomic action (a message put, bytes taken, a lock acquired), in which states the mechanism may
-//! be afterwards; none means that the action is not allowed there. [`check`] keeps the set of states that a history leaves possible:
+//! be afterwards; none means that the action is not allowed there. [`check()`] keeps the set of states that a history leaves possible:
 //! an empty set is a finding. Calls that overlap in time may have taken effect in any order, so a call is given its place as
 //! late as its return ("just-in-time linearization", Lowe, *Testing for linearizability*, 2017). In a story the proof of rest
 //! is judged as well: who is asleep then must have a reason to be.

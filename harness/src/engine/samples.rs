@@ -1,4 +1,4 @@
-//! Plans for the tests of what is decided about races.
+//! Plans for the tests of what is decided about them.
 
 use harness_core::{
     Plan,
@@ -7,7 +7,7 @@ use harness_core::{
 use std::collections::BTreeMap;
 
 /// The plan of a race of these processes, written as YAML, on a message queue `mail`.
-pub(super) fn plan(processes: &str) -> Plan {
+pub(crate) fn plan(processes: &str) -> Plan {
     let text = format!(
         "title: A race\nbecause: A test.\ncites: [POSIX.1-2024 msgsnd()]\nmechanisms: [sysv_msg]\n\
          channels: {{ mail: queue }}\nprocesses:{processes}\nruns: 100\nmust: [finishes, {{ seen: {{ a: 1 }} }}]\n"

@@ -27,8 +27,8 @@ enum Name {
     Clippy,
     /// All tests, one of them each instance
     Test,
-    /// Examples in documentation
-    Doctest,
+    /// Documentation, with broken links as errors, and the examples in it
+    Documentation,
     /// The walls, the words and the generated files
     Tidy,
     /// The corpus, as this user
@@ -46,7 +46,7 @@ impl Name {
         Self::Format,
         Self::Clippy,
         Self::Test,
-        Self::Doctest,
+        Self::Documentation,
         Self::Tidy,
         Self::Conform,
         Self::Sabotage,
@@ -59,7 +59,7 @@ impl Name {
             Self::Format => "format",
             Self::Clippy => "clippy",
             Self::Test => "test",
-            Self::Doctest => "doctest",
+            Self::Documentation => "documentation",
             Self::Tidy => "tidy",
             Self::Conform => "conform",
             Self::Sabotage => "the suite against its saboteurs",
@@ -115,7 +115,11 @@ impl Name {
                 cmd!(shell, "{cargo} clippy --quiet --workspace --all-targets -- -D warnings").quiet().run()?;
             }
             Self::Test => test(shell, &cargo)?,
-            Self::Doctest => cmd!(shell, "{cargo} test --quiet --workspace --doc").quiet().run()?,
+            Self::Documentation => {
+                let doc = ["doc", "--quiet", "--workspace", "--no-deps", "--document-private-items"];
+                cmd!(shell, "{cargo} {doc...}").env("RUSTDOCFLAGS", "-D warnings").quiet().run()?;
+                cmd!(shell, "{cargo} test --quiet --workspace --doc").quiet().run()?;
+            }
             Self::Tidy => tidy()?,
             Self::Conform => {
                 let program = workspace::this_program()?;

@@ -36,7 +36,7 @@ pub struct Arguments {
     /// The agent's command; the reference agent, if left out
     #[arg(long, value_name = "CMD")]
     agent: Option<String>,
-    /// Lanes side by side; one a processor, if left out
+    /// Lanes side by side; two a processor, if left out
     #[arg(long, short, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=512))]
     jobs: Option<u16>,
     /// How often races run, instead of as often as they say

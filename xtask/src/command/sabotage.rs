@@ -41,7 +41,7 @@ pub(super) struct Arguments {
     /// How it is written
     #[arg(long, value_enum, default_value_t)]
     format: Format,
-    /// Lanes side by side; one a processor, if left out
+    /// Lanes side by side; two a processor, if left out
     #[arg(long, short, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=512))]
     jobs: Option<u16>,
 }

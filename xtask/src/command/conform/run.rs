@@ -21,7 +21,7 @@ use std::{
 pub struct Settings {
     /// The agent's program and its arguments.
     pub agent: Vec<OsString>,
-    /// Lanes side by side; 0: one a processor.
+    /// Lanes side by side; 0: two a processor.
     pub jobs: usize,
     /// The seed of races.
     pub seed: u64,
