@@ -112,8 +112,9 @@ pub fn built() -> PathBuf {
 }
 
 fn build(cargo: &OsString, root: &Path, target: &Path, profile: &[&str]) -> anyhow::Result<()> {
+    // With xtask beside it, what both depend on has the features that it has when all is built: it is not compiled a second time.
     let status = Command::new(cargo)
-        .args(["build", "--quiet", "--package", "impls"])
+        .args(["build", "--quiet", "--package", "impls", "--package", "xtask", "--bin", PROGRAM])
         .args(profile)
         .arg("--target-dir")
         .arg(target)
