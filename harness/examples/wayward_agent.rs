@@ -4,7 +4,7 @@
 
 use harness_core::wire::{
     Begin, Closed, Data, Do, End, Exited, Finished, FromAgent, Hello, Met, Open, Opened, Outcome, PROTOCOL, Piece,
-    ProcessEnding, ProcessHello, Received, RootHello, SOCKET_VARIABLE, ToAgent,
+    ProcessEnding, ProcessHello, Received, RootHello, SOCKET_VARIABLE, ToAgent, capability,
 };
 use nix::{
     errno::Errno,
@@ -68,6 +68,8 @@ fn root(mode: &str, mut stream: UnixStream) {
         protocol,
         agent: format!("wayward ({mode})"),
         mechanisms: vec!["pipe".to_owned()],
+        // All copies of a channel are the same pipe: good enough where each run takes out what it puts in.
+        capabilities: Vec::from_iter(["copies", "lie-run"].contains(&mode).then(|| capability::COPIES.to_owned())),
         ..RootHello::default()
     };
     say(&mut stream, &FromAgent::Hello(Hello::Root(hello)));
@@ -199,7 +201,10 @@ fn process(mode: &str, mut stream: UnixStream, arguments: &[String]) {
     let mut lines = Lines { buffer: Vec::new() };
     loop {
         match lines.next(&mut stream) {
-            ToAgent::Do(step) => do_step(mode, &mut stream, &mut held, &step, 0, &mut lines),
+            ToAgent::Do(step) => {
+                let run = if mode == "lie-run" { 0 } else { step.run };
+                do_step(mode, &mut stream, &mut held, &step, run, &mut lines);
+            }
             ToAgent::Steps(steps) => {
                 for run in 0..steps.runs {
                     say(&mut stream, &FromAgent::Met(Met { meeting: "start".to_owned(), run }));

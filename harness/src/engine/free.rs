@@ -377,9 +377,7 @@ impl<'p> Race<'p> {
         if progress.next == steps.len() && progress.open.is_empty() {
             progress.run += 1;
             progress.next = 0;
-            for decoder in &mut member.decoders {
-                *decoder = Decoder::new();
-            }
+            member.begin_run();
         }
         Ok(())
     }

@@ -28,32 +28,32 @@ const COPIES_MAX: u32 = 16;
 pub(super) fn run(grounds: &Grounds, lane: &mut Lane, plan: &Plan, listener: &mut Listener<'_>) -> Result<Ran, Fault> {
     let mut walk = Walk::default();
     let mut copies_max = copies(lane, plan);
+    let mut order = 0;
     // A system that wakes now this waiter, now that one, could make the walk turn in circles.
-    let mut orders = 0..u32::try_from(orders::MAX).unwrap_or(u32::MAX);
-    while !orders.is_empty() {
-        let (team, copies) = match Team::open_copies(grounds, lane, plan, copies_max, &[])? {
+    while u128::from(order) < orders::MAX {
+        let (mut team, copies) = match Team::open_copies(grounds, lane, plan, copies_max, &[])? {
             (Opening::Opened(team), copies) => (team, copies),
             (Opening::Refused(refused), _) => return Ok(Ran::Refused(refused)),
         };
         copies_max = copies;
-        let mut team = Some(team);
-        for (run, order) in (0..copies).zip(orders.by_ref()) {
-            let Some(teller) = team.take() else { break };
-            let mut story = Story::new(grounds, plan, teller, run);
+        for run in 0..copies {
+            let mut story = Story::new(grounds, plan, team, run);
             let steps = tell_one_order(&mut story, grounds, lane, plan, &mut walk)?;
-            let is_fit = story.idle().count() == plan.processes.len();
-            let (teller, events) = story.end();
+            let all_are_idle = story.idle().count() == plan.processes.len();
+            let events;
+            (team, events) = story.end();
             listener.hear(&History { run: order, events: with_own_steps(events, &steps) }, None);
+            order += 1;
             if listener.has_enough() || !walk.advance() {
-                teller.close(grounds, lane)?;
+                team.close(grounds, lane)?;
                 return Ok(Ran::Through);
             }
-            if is_fit && run + 1 < copies {
-                team = Some(teller);
-            } else {
-                teller.close(grounds, lane)?;
+            // Who is in a call that it will not come out of, or has ended, can do no other order.
+            if !all_are_idle {
+                break;
             }
         }
+        team.close(grounds, lane)?;
     }
     Ok(Ran::Through)
 }

@@ -4,7 +4,7 @@ use super::{
     Ran,
     deadline::Deadline,
     rest::{self, GRACE_EXPECTED_NS, GRACE_SURPRISE_NS, Owes, Pause, Round},
-    team::{Arrival, Opening, Team, out_of_turn},
+    team::{Arrival, Member, Opening, Team, out_of_turn},
 };
 use crate::{
     clock,
@@ -89,8 +89,9 @@ fn sends_signals(operation: &Operation<u64>) -> bool {
 
 impl<'p> Story<'p> {
     /// A story without lines, that a team does as its run of this number.
-    pub(super) fn new(grounds: &Grounds, plan: &'p Plan, team: Team, run: u32) -> Self {
+    pub(super) fn new(grounds: &Grounds, plan: &'p Plan, mut team: Team, run: u32) -> Self {
         let processes = plan.processes.len();
+        team.members.iter_mut().for_each(Member::begin_run);
         Self {
             plan,
             lines: Vec::new(),
@@ -420,6 +421,6 @@ fn call_names(looks: &[Option<Look>]) -> Vec<String> {
 }
 
 /// Whether one of the two signs of an end has come and the other has not.
-fn half_over(member: &super::team::Member) -> bool {
+fn half_over(member: &Member) -> bool {
     member.ending.is_some() != member.connection.is_over()
 }

@@ -53,6 +53,11 @@ impl Member {
         }
     }
 
+    /// What it receives from now on is of another run.
+    pub(super) fn begin_run(&mut self) {
+        self.decoders.fill_with(Decoder::new);
+    }
+
     /// Whether it has ended and said all it had to say.
     pub(super) fn is_over(&self) -> bool {
         self.ending.is_some() && self.connection.is_over()

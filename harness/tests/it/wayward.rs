@@ -41,6 +41,36 @@ fn an_agent_that_misbehaves_is_faulty(#[case] misbehaviour: &str, #[case] words:
     assert!(got.contains(words), "{misbehaviour}: the finding says `{got}`, and not `{words}`");
 }
 
+/// A walk through the two orders of a write and a read.
+const WALK: &str = "
+title: In each order of a write and a read the bytes are read
+because: It is the least that a pipe can do.
+cites: [POSIX.1-2024 read()]
+mechanisms: [pipe]
+channels: { line: stream }
+within: 1s
+orders: every
+processes:
+  writer: [{ write: hello }]
+  reader: [{ read: 64, record: got }]
+must: [finishes]
+";
+
+#[rstest]
+#[case::one_run_a_team("well", Verdict::Held)]
+#[case::all_runs_by_one_team("copies", Verdict::Held)]
+#[case::another_run_than_it_was_told("lie-run", Verdict::Faulty)]
+fn an_agent_with_copies_is_told_which_run_a_step_is_of(#[case] mode: &str, #[case] expected: Verdict) {
+    let session = session(mode).expect("it starts");
+    let completions = run(&session, vec![plan(WALK)]);
+    let judgement = completions[0].judgement.as_ref().expect("it ran");
+    assert_eq!(judgement.verdict, expected, "{:#?}", judgement.findings);
+    if expected == Verdict::Faulty {
+        let got = &judgement.findings[0].got;
+        assert!(got.contains("out of turn"), "{got}");
+    }
+}
+
 #[test]
 fn an_agent_of_another_protocol_is_refused() {
     let error = session("wrong-protocol").expect_err("it cannot start");
