@@ -5,49 +5,57 @@ use crate::ability::HEAD;
 /// Bytes of a number, where there is room for it.
 const NUMBER_BYTES: usize = 8;
 
+/// Where messages begin: at a line of the cache, for a copy from elsewhere takes up to a tenth longer.
+const LINE_BYTES: usize = 64;
+
 /// A message, or the room for one.
 #[derive(Debug)]
 pub(super) struct Payload {
-    /// The message, after the bytes that a frame has before it.
-    frame: Vec<u8>,
+    memory: Vec<u8>,
+    /// Where in it the message begins; before it stand the other bytes of its frame.
+    message: usize,
 }
 
 impl Payload {
     /// Of so many bytes.
     pub(super) fn new(bytes: usize) -> Self {
         // Every page of it is there before the first message is sent.
-        Self { frame: vec![0xa5; HEAD + bytes] }
+        let mut memory = vec![0xa5; LINE_BYTES + HEAD + bytes];
+        let message = HEAD + memory[HEAD..].as_ptr().align_offset(LINE_BYTES).min(LINE_BYTES);
+        memory.truncate(message + bytes);
+        Self { memory, message }
     }
 
     /// Makes it the message of this number.
     #[inline]
     pub(super) fn stamp(&mut self, number: u64) -> &[u8] {
-        stamp(&mut self.frame[HEAD..], number);
-        &self.frame[HEAD..]
+        let message = self.room();
+        stamp(message, number);
+        message
     }
 
     /// The room.
     #[inline]
     pub(super) fn room(&mut self) -> &mut [u8] {
-        &mut self.frame[HEAD..]
+        &mut self.memory[self.message..]
     }
 
     /// The message with what is before it.
     #[inline]
     pub(super) fn frame(&mut self) -> &mut [u8] {
-        &mut self.frame
+        &mut self.memory[self.message - HEAD..]
     }
 
     /// The number of the message in it; of short ones its last eight bits.
     #[inline]
     pub(super) fn number(&self) -> u64 {
-        number(&self.frame[HEAD..])
+        number(&self.memory[self.message..])
     }
 
     /// What the number of a message is told as.
     #[inline]
     pub(super) fn told(&self, number: u64) -> u64 {
-        if self.frame.len() >= HEAD + NUMBER_BYTES { number } else { number & 0xff }
+        if self.memory.len() - self.message >= NUMBER_BYTES { number } else { number & 0xff }
     }
 }
 
@@ -72,7 +80,7 @@ pub(super) fn number(bytes: &[u8]) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use super::Payload;
+    use super::{HEAD, LINE_BYTES, Payload};
     use rstest::rstest;
 
     #[rstest]
@@ -83,6 +91,8 @@ mod tests {
     fn numbers_are_told_as_far_as_there_is_room(#[case] bytes: usize, #[case] number: u64, #[case] told: u64) {
         let mut sent = Payload::new(bytes);
         let mut received = Payload::new(bytes);
+        assert!(received.room().as_ptr().addr().is_multiple_of(LINE_BYTES));
+        assert_eq!(received.frame().len(), HEAD + bytes);
         received.room().copy_from_slice(sent.stamp(number));
         assert_eq!((received.number(), received.told(number)), (told, told));
     }
