@@ -29,30 +29,23 @@ impl Jobs {
         Self { waiting: Mutex::new(Waiting { jobs, scarce_runs: false }), freed: Condvar::new() }
     }
 
-    /// The next job that may run now, in their order; waits where there is none but those that may run later. It is to be given back
-    /// to [`Self::done`]. None where none is left.
-    pub(crate) fn take(&self) -> Option<(usize, Job)> {
+    /// The next job that may run now, in their order, with its turn to run; waits where there is none but those that may run later. None
+    /// where none is left.
+    pub(crate) fn take(&self) -> Option<(usize, Job, Turn<'_>)> {
         let mut waiting = self.lock();
         loop {
             let scarce_runs = waiting.scarce_runs;
             let may_run = |(_, job): &(usize, Job)| !(scarce_runs && is_scarce(job));
             if let Some(place) = waiting.jobs.iter().position(may_run) {
-                let taken = waiting.jobs.remove(place);
-                waiting.scarce_runs |= taken.as_ref().is_some_and(|(_, job)| is_scarce(job));
-                return taken;
+                let (index, job) = waiting.jobs.remove(place)?;
+                let is_scarce = is_scarce(&job);
+                waiting.scarce_runs |= is_scarce;
+                return Some((index, job, Turn { jobs: self, is_scarce }));
             }
             if waiting.jobs.is_empty() {
                 return None;
             }
             waiting = self.freed.wait(waiting).unwrap_or_else(PoisonError::into_inner);
-        }
-    }
-
-    /// A job that was taken has been run.
-    pub(crate) fn done(&self, job: &Job) {
-        if is_scarce(job) {
-            self.lock().scarce_runs = false;
-            self.freed.notify_all();
         }
     }
 
@@ -67,6 +60,21 @@ impl Jobs {
     }
 }
 
+/// A job's turn to run; dropped when it has run.
+pub(crate) struct Turn<'j> {
+    jobs: &'j Jobs,
+    is_scarce: bool,
+}
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        if self.is_scarce {
+            self.jobs.lock().scarce_runs = false;
+            self.jobs.freed.notify_all();
+        }
+    }
+}
+
 /// Whether a job needs what all processes of a user have together: ten queues of the usual size are all that Linux gives to one
 /// (mq_overview(7): `RLIMIT_MSGQUEUE`).
 fn is_scarce(job: &Job) -> bool {
@@ -75,7 +83,7 @@ fn is_scarce(job: &Job) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::Jobs;
+    use super::{Jobs, Turn};
     use crate::{engine::samples, session::Job};
     use spec::Mechanism;
     use std::thread;
@@ -91,25 +99,25 @@ mod tests {
         Jobs::new(mechanisms.iter().map(job).enumerate().collect())
     }
 
-    fn take(jobs: &Jobs) -> (usize, Job) {
-        jobs.take().expect("a job is left")
+    fn take(jobs: &Jobs) -> (usize, Turn<'_>) {
+        let (place, _, turn) = jobs.take().expect("a job is left");
+        (place, turn)
     }
 
     #[test]
     fn scarce_jobs_run_one_at_a_time_and_others_overtake_them() {
         let jobs = jobs(&[Mechanism::PosixMq, Mechanism::PosixMq, Mechanism::Pipe, Mechanism::PosixMq]);
         let (first, scarce) = take(&jobs);
-        let (second, other) = take(&jobs);
+        let (second, _) = take(&jobs);
         assert_eq!((first, second), (0, 2));
-        jobs.done(&other);
         // Only scarce ones are left: who wants one waits until the first is done, as long as that takes.
-        let (place, next) = thread::scope(|scope| {
+        let (third, scarce) = thread::scope(|scope| {
             let waiter = scope.spawn(|| take(&jobs));
-            jobs.done(&scarce);
+            drop(scarce);
             waiter.join().expect("the waiter gets a job")
         });
-        assert_eq!(place, 1);
-        jobs.done(&next);
+        assert_eq!(third, 1);
+        drop(scarce);
         assert_eq!(take(&jobs).0, 3);
         assert!(jobs.take().is_none());
     }
@@ -117,7 +125,7 @@ mod tests {
     #[test]
     fn who_waits_for_a_scarce_job_ends_when_none_is_left() {
         let jobs = jobs(&[Mechanism::PosixMq, Mechanism::PosixMq]);
-        take(&jobs);
+        let _scarce = take(&jobs);
         thread::scope(|scope| {
             let waiter = scope.spawn(|| jobs.take().is_none());
             jobs.clear();

@@ -281,7 +281,7 @@ impl Session {
             &processors[..1]
         };
         let mut lane: Option<Lane> = None;
-        while let Some((index, job)) = jobs.take() {
+        while let Some((index, job, turn)) = jobs.take() {
             if self.is_cancelled() {
                 jobs.clear();
                 break;
@@ -291,7 +291,7 @@ impl Session {
             let started = clock::now();
             let _ = sender.send(Progress::Started(index));
             let (judgement, skip) = self.do_job(number, &mut lane, &job, if race { processors } else { own });
-            jobs.done(&job);
+            drop(turn);
             let duration_ns = clock::now().saturating_sub(started);
             let completion = Completion { index, plan: job.plan, judgement, skip, duration_ns };
             if sender.send(Progress::Completed(Box::new(completion))).is_err() {

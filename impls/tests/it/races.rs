@@ -82,15 +82,21 @@ fn every_run_has_a_copy_of_its_own() {
     lane.close();
 }
 
+/// A lane with a channel from `w` to `r` that carries stamped bytes, in so many copies.
+fn stamped(mechanism: Mechanism, copies: u32) -> Lane {
+    let holders = [("w", Some(HeldEnd::Write)), ("r", Some(HeldEnd::Read))];
+    let options = if mechanism == Mechanism::PosixMq { json!({"message_size": 64}) } else { json!({}) };
+    let mut lane = Lane::start();
+    lane.open(&Run { copies, stamped: true, options, ..Run::new(mechanism, &holders) });
+    lane
+}
+
 #[rstest]
 #[case(Mechanism::Pipe, "write", "read")]
 #[case(Mechanism::UnixStream, "write", "read")]
 #[case(Mechanism::PosixMq, "send", "receive")]
 fn messages_are_counted_from_zero_in_each_run(#[case] mechanism: Mechanism, #[case] give: &str, #[case] take: &str) {
-    let holders = [("w", Some(HeldEnd::Write)), ("r", Some(HeldEnd::Read))];
-    let mut lane = Lane::start();
-    let options = if mechanism == Mechanism::PosixMq { json!({"message_size": 64}) } else { json!({}) };
-    lane.open(&Run { copies: 5, stamped: true, options, ..Run::new(mechanism, &holders) });
+    let mut lane = stamped(mechanism, 5);
     let write = [json!({give: {"size": 20}}), json!({give: {"size": 20}})];
     let read = if take == "read" { json!({"read": {"size": 20}}) } else { json!({"receive": {}}) };
     lane.process("w").connection.say(&steps(&write, 5, &[("start", &["w", "r"])], true));
@@ -108,10 +114,7 @@ fn messages_are_counted_from_zero_in_each_run(#[case] mechanism: Mechanism, #[ca
 #[case(Mechanism::UnixStream, "write", "read")]
 #[case(Mechanism::PosixMq, "send", "receive")]
 fn a_step_is_done_on_the_copy_of_its_run(#[case] mechanism: Mechanism, #[case] give: &str, #[case] take: &str) {
-    let holders = [("w", Some(HeldEnd::Write)), ("r", Some(HeldEnd::Read))];
-    let mut lane = Lane::start();
-    let options = if mechanism == Mechanism::PosixMq { json!({"message_size": 64}) } else { json!({}) };
-    lane.open(&Run { copies: 2, stamped: true, options, ..Run::new(mechanism, &holders) });
+    let mut lane = stamped(mechanism, 2);
     let take = |size: u64| match take {
         "read" => json!({"read": {"size": size, "nonblocking": true}}),
         _ => json!({"receive": {"nonblocking": true}}),
