@@ -21,6 +21,13 @@ const SLICES: u64 = 16;
 /// leave a meeting together can answer one another for a while before either of them sleeps, and then fall out of that for good.
 const STAGGER_NS: u64 = 200_000;
 
+/// How long several processes do something together at most: nanoseconds. A lock that is handed from one sleeper to the next takes ten
+/// thousand times as long as one that is mostly free, and may fall from one into the other at any time.
+const TOGETHER_NS_MAX: u64 = 1_000_000_000;
+
+/// How many operations lie between looks at the clock, where several processes do something together.
+const TOGETHER_LOOKS_APART: u64 = 1_024;
+
 /// How often the clock is looked at to learn what that costs.
 const CLOCK_LOOKS: usize = 1_001;
 
@@ -296,15 +303,16 @@ impl<'t> Task<'t> {
         Ok(())
     }
 
-    /// Does all operations, unless somebody says before that they are to stop, and gives how many it did. Slices are timed where nobody
-    /// can say so. There is one loop for both, with one call in it, so that the operation is inlined.
+    /// Does all operations, unless somebody says before that they are to stop or the time for it is over, and gives how many it did. Slices
+    /// are timed where nobody can say so. There is one loop for both, with one call in it, so that the operation is inlined.
     #[inline]
     fn slices(
         &mut self,
         stopped: Option<&AtomicU64>,
         mut one: impl FnMut(u64) -> Result<(), Stopped>,
     ) -> Result<u64, Stopped> {
-        let (operations, in_slice) = (self.told.operations, self.measured.slice_operations);
+        let operations = self.told.operations;
+        let in_slice = if stopped.is_some() { TOGETHER_LOOKS_APART } else { self.measured.slice_operations };
         let mut number = 0;
         while number < operations {
             let until = (number + in_slice).min(operations);
@@ -315,6 +323,9 @@ impl<'t> Task<'t> {
                 }
                 one(number)?;
                 number += 1;
+            }
+            if stopped.is_some() && clock::now() - self.measured.began > TOGETHER_NS_MAX {
+                break;
             }
             if is_whole && stopped.is_none() {
                 self.lap();
@@ -334,8 +345,8 @@ impl<'t> Task<'t> {
         Ok(())
     }
 
-    /// As [`Self::sliced`], until one of all parties is through: so nobody does anything alone that is measured in company. Gives how
-    /// many all have done together.
+    /// As [`Self::sliced`], until one of all parties is through, or has no more time: so nobody does anything alone that is measured in
+    /// company. Gives how many all have done together.
     #[inline]
     pub(super) fn together(&mut self, mut one: impl FnMut() -> Result<(), Stopped>) -> Result<u64, Stopped> {
         let company = if self.has_company() {
@@ -404,4 +415,42 @@ impl<'t> Task<'t> {
 /// The complaint about a task that needs memory to check by.
 fn no_check() -> Stopped {
     Problem("it was told of no memory to check by".to_owned()).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Company, Recorder, TOGETHER_LOOKS_APART, TOGETHER_NS_MAX, Task};
+    use crate::clock;
+    use harness_core::wire::{Measure, measure::Task as What};
+    use impls_sys::memory::Mapping;
+
+    #[test]
+    fn who_does_something_in_company_ends_although_it_takes_far_longer_than_it_was_thought_to() {
+        let told = Measure {
+            task: What::Take,
+            channel: None,
+            answers: None,
+            check: None,
+            parties: vec!["one".to_owned(), "other".to_owned()],
+            operations: 1_000_000_000,
+            bytes: 0,
+            interval_ns: 0,
+        };
+        let check = Mapping::anonymous(4096).unwrap();
+        let mut recorder = Recorder::new().unwrap();
+        let meet = || ();
+        let company =
+            Company { place: 0, pids: vec![1, 2], check: Some(&check), processors: 2, is_lossy: false, meet: &meet };
+        let mut task = Task::new(&told, company, &mut recorder);
+        // All the time that it has goes by in the first operation.
+        let mut is_first = true;
+        let done = task.together(|| {
+            if std::mem::take(&mut is_first) {
+                clock::wait_until(clock::now() + TOGETHER_NS_MAX + 1);
+            }
+            Ok(())
+        });
+        assert_eq!(done.unwrap(), TOGETHER_LOOKS_APART);
+        assert_eq!(task.finish().operations, TOGETHER_LOOKS_APART);
+    }
 }
