@@ -187,6 +187,20 @@ impl<'m> Access<'m> {
         }
     }
 
+    /// Looks at the word without making the access.
+    pub fn look(self) {
+        match self.0 {
+            Ready::Store(word, ..) | Ready::Load(word, _) => {
+                word.load(Ordering::Relaxed);
+            }
+            Ready::Add(cell, _) | Ready::Exchange(cell, ..) => {
+                cell.load(Ordering::Relaxed);
+            }
+            // What a saboteur does in an access's stead it does where it finds the line.
+            Ready::Fence(_) | Ready::Sabotaged(_) => {}
+        }
+    }
+
     /// Whether it tells what it found.
     #[must_use]
     pub fn tells(self) -> bool {
