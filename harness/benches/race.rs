@@ -3,7 +3,8 @@
 //! `cargo bench -p harness --bench race` (a C compiler and two processors are needed), with `-- NAME…` for some of the races alone.
 //! The reference agent has to be built: `cargo build --release -p impls`. Both do the same steps, use 64 objects again and again, and
 //! are run in turns; of each the fastest round counts, since what else goes on at the machine only slows. C looks at the clock before
-//! and after the calls that race, and writes that down in a place that it uses again; Plumbline does so around every call, also one
+//! and after the calls that race, and writes that down in a place that it uses again (in both, words that were cleared are looked at by all before
+//! they are used again, so that stores can be passed); Plumbline does so around every call, also one
 //! that nothing races with, and keeps all of it, since it has to judge it. `loop` is the time in which processes race; `whole` is
 //! everything else as well: processes, channels, journals, judgement.
 

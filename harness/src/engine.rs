@@ -1,4 +1,4 @@
-//! The engines that run plans: stories, one after another in all orders, and processes that run freely.
+//! The engines that run plans: one for stories, one for all orders of steps, and two for processes that run freely.
 
 mod deadline;
 mod free;

@@ -13,7 +13,7 @@ use std::{
 /// Jobs that wait for a lane.
 pub(crate) struct Jobs {
     waiting: Mutex<Waiting>,
-    /// A scarce job is done.
+    /// A scarce job is done, or none is left.
     freed: Condvar,
 }
 

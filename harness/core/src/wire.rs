@@ -314,7 +314,7 @@ pub struct Do {
     /// The step's number, repeated in `begin` and `end`.
     pub step: u32,
     /// Which run it belongs to, repeated in `begin` and `end`: it is done on copy `run % copies` of its channel, and with each run stamps
-    /// begin anew. Not 0 only with [`capability::COPIES`], and never in `steps`.
+    /// begin anew. Another than 0 only with [`capability::COPIES`], and never in `steps`.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub run: u32,
     /// What to do.

@@ -198,10 +198,9 @@ impl Process<'_> {
             if steps.renew.is_some() && (racer.hands.turn.copy == 0 || is_last) {
                 racer.hands.meetings[round].0.meet(Leave::AtOnce);
                 racer.hands.renew()?;
-                if racer.has_accesses() {
-                    racer.hands.meetings[round].0.meet(Leave::AtOnce);
-                    racer.look_at_words();
-                }
+                // Everybody comes here too, also who has no words to look at.
+                racer.hands.meetings[round].0.meet(Leave::AtOnce);
+                racer.look_at_words();
             }
         }
         drop(racer);
@@ -355,24 +354,15 @@ fn ready<'r>(steps: &[Step], channels: &[Channel<'r>], copies: usize) -> Result<
 }
 
 impl Racer<'_> {
-    /// The accesses to words that are made again and again.
-    fn accesses(&self) -> impl Iterator<Item = &Access<'_>> {
-        let ready = self.stages.iter().filter_map(|stage| match stage {
-            Stage::Accesses(Accesses { ready, .. }) => ready.as_ref(),
-            Stage::Meet { .. } | Stage::Call { .. } => None,
-        });
-        ready.flatten()
-    }
-
-    fn has_accesses(&self) -> bool {
-        self.accesses().next().is_some()
-    }
-
     /// Looks at all words that this process will access, when all have been cleared. Who has cleared a word has its line of the cache for
     /// itself, and a store to it is seen by all within a nanosecond; only where others have the line as well does a store wait in
     /// the buffer of its processor, and what weak orders allow comes to light.
     fn look_at_words(&self) {
-        self.accesses().for_each(|access| access.look());
+        for stage in &self.stages {
+            if let Stage::Accesses(Accesses { ready: Some(ready), .. }) = stage {
+                ready.iter().for_each(|access| access.look());
+            }
+        }
     }
 
     /// All steps once.

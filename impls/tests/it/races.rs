@@ -224,6 +224,24 @@ fn given(journal: &Journal) -> Vec<Outcome> {
     journal.calls.chunks_exact(3).map(outcome).collect()
 }
 
+/// One process stores words, the other reads bytes: who makes copies as new waits for all, whatever they do.
+#[test]
+fn copies_are_used_again_where_not_everybody_accesses_words() {
+    let holders = [("a", Some(HeldEnd::Both)), ("b", Some(HeldEnd::Both))];
+    let mut lane = Lane::start();
+    lane.open(&Run { copies: 3, ..Run::new(Mechanism::PosixShm, &holders) });
+    for (process, step) in [("a", json!({"store": {"value": 1}})), ("b", json!({"load": {"at": 8, "size": 4}}))] {
+        let message = shared(steps(&[step], 12, &[("start", &["a", "b"])], true), Some(&["c"]));
+        lane.process(process).connection.say(&message);
+    }
+    for process in ["a", "b"] {
+        let said = lane.process(process).connection.hear();
+        assert!(matches!(said, Some(FromAgent::Finished(finished)) if finished.runs == 12), "{process}");
+    }
+    assert!(harvest(&mut lane).values().all(|journal| journal.begun == 12));
+    lane.close();
+}
+
 #[rstest]
 #[case(Mechanism::Pipe, json!({"write": {"size": 20}}), json!({"read": {"size": 8}}), 40)]
 #[case(Mechanism::UnixStream, json!({"write": {"size": 20}}), json!({"read": {"size": 8}}), 40)]
