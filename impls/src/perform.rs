@@ -328,21 +328,31 @@ fn load_payload(
         return Ok(());
     }
     work.loaded = text.is_none().then_some((number, message));
-    work.payload.clear();
     if let Some(text) = text {
+        work.payload.clear();
         work.payload.extend_from_slice(text.as_bytes());
         return Ok(());
     }
     let size = checked_size(size.unwrap_or(0))?;
-    work.payload.resize(size, 0);
+    resize(&mut work.payload, size);
     stamp::fill(number, message, &mut work.payload);
     Ok(())
 }
 
 fn make_buffer(work: &mut Work, size: u64) -> std::result::Result<(), Problem> {
     let size = checked_size(size)?;
-    work.buffer.resize(size, 0);
+    resize(&mut work.buffer, size);
     Ok(())
+}
+
+/// Gives a buffer its length, whatever it holds then. New memory is asked for as zeros: of a large buffer none is touched before
+/// it is used.
+fn resize(buffer: &mut Vec<u8>, size: usize) {
+    if size > buffer.capacity() {
+        *buffer = vec![0; size];
+    } else {
+        buffer.resize(size, 0);
+    }
 }
 
 fn checked_size(size: u64) -> std::result::Result<usize, Problem> {

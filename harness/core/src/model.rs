@@ -23,7 +23,7 @@ mod stream;
 mod trace;
 mod wake;
 
-pub use check::{Check, Known, Model, Said, Violation, check};
+pub use check::{Check, Kinds, Known, Model, Said, Violation, check};
 pub use trace::{Call, Mark, Trace};
 
 use crate::{

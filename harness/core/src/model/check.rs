@@ -34,6 +34,9 @@ impl<A> Known<A> {
     }
 }
 
+/// A set of kinds of actions, a bit each: the model says which is which.
+pub type Kinds = u32;
+
 /// A pure state machine.
 pub trait Model {
     /// A state. Equal states are judged once.
@@ -46,6 +49,18 @@ pub trait Model {
 
     /// The states in which an action of a process may leave this one; none where it is not allowed.
     fn apply(&self, state: &Self::State, process: usize, action: &Self::Action) -> Vec<Self::State>;
+
+    /// The kind of an action, as one bit: what [`Model::may_precede`] tells actions apart by.
+    fn kind(&self, _action: &Self::Action) -> Kinds {
+        1
+    }
+
+    /// The kinds of actions before which an action that is allowed in this state may be done without loss, while its call is
+    /// pending: whatever others do before it, if it is of these kinds alone, is allowed after it as well and leaves the same state.
+    /// The search follows one order then, where it would follow all.
+    fn may_precede(&self, _state: &Self::State, _process: usize, _action: &Self::Action) -> Kinds {
+        0
+    }
 
     /// Whether a call of a process may sleep in this state, having done its first `done` actions.
     fn may_sleep(&self, state: &Self::State, process: usize, call: &Call<'_>, done: usize) -> bool;
@@ -115,12 +130,43 @@ struct Possibility<S> {
 /// No more actions: the process is dead.
 const FROZEN: u16 = u16::MAX;
 
+/// Of which kinds the actions are that a call has left, by how many it has done.
+#[derive(Debug)]
+struct Left {
+    /// For each action of each call: its kind, and those of all actions of its call after it.
+    kinds: Vec<Kinds>,
+    /// Where the actions of each call begin; and at last, where they end.
+    starts: Vec<usize>,
+}
+
+impl Left {
+    fn of<M: Model>(model: &M, actions: &[Known<M::Action>]) -> Self {
+        let mut left = Self { kinds: Vec::new(), starts: vec![0] };
+        for known in actions {
+            let start = left.kinds.len();
+            left.kinds.extend(known.actions().iter().map(|action| model.kind(action)));
+            let mut after = 0;
+            for kinds in left.kinds[start..].iter_mut().rev() {
+                *kinds |= after;
+                after = *kinds;
+            }
+            left.starts.push(left.kinds.len());
+        }
+        left
+    }
+
+    fn kinds(&self, call: usize, done: usize) -> Kinds {
+        self.kinds[self.starts[call]..self.starts[call + 1]].get(done).copied().unwrap_or(0)
+    }
+}
+
 /// The checker of one channel.
 #[derive(Debug)]
 pub struct Check<'c, M: Model> {
     model: &'c M,
     trace: &'c Trace<'c>,
     actions: &'c [Known<M::Action>],
+    left: Left,
     pending: Vec<Pending>,
     possible: Set<Possibility<M::State>>,
     /// Calls that were asleep, as they may be, when everybody was at rest.
@@ -138,6 +184,7 @@ pub fn check<M: Model>(model: &M, trace: &Trace<'_>, actions: &[Known<M::Action>
         model,
         trace,
         actions,
+        left: Left::of(model, actions),
         pending: Vec::new(),
         possible: std::iter::once(Possibility { state: Rc::new(model.start()), done: Vec::new() }).collect(),
         slept: BTreeSet::new(),
@@ -274,15 +321,40 @@ impl<M: Model> Check<'_, M> {
             if goal.is_some_and(|goal| self.is_done(&possibility, goal)) {
                 continue;
             }
-            for place in 0..self.pending.len() {
-                for next in self.advance(&possibility, place) {
-                    if reached.insert(next.clone()) {
-                        open.push(next);
-                    }
+            let mut follow = |next: Possibility<M::State>| {
+                if reached.insert(next.clone()) {
+                    open.push(next);
+                }
+            };
+            match goal.and_then(|goal| self.advance_first(&possibility, goal)) {
+                Some(next) => next.into_iter().for_each(&mut follow),
+                None => {
+                    (0..self.pending.len()).flat_map(|place| self.advance(&possibility, place)).for_each(&mut follow);
                 }
             }
         }
         reached
+    }
+
+    /// What the next action of the goal makes of a possibility, where it is allowed and may come before all that the other pending
+    /// calls do: they may as well do it later.
+    fn advance_first(&self, possibility: &Possibility<M::State>, goal: usize) -> Option<Vec<Possibility<M::State>>> {
+        // A death ends calls in the midst of what they do.
+        let Pending::Call(call) = self.pending[goal] else { return None };
+        let action = self.actions[call].actions().get(usize::from(possibility.done[goal]))?;
+        let may_precede = self.model.may_precede(&possibility.state, self.trace.calls[call].process, action);
+        for (place, pending) in self.pending.iter().enumerate() {
+            let done = possibility.done[place];
+            let left = match *pending {
+                _ if place == goal || done == FROZEN => continue,
+                Pending::Call(other) => self.left.kinds(other, usize::from(done)),
+                Pending::Death(_) => return None,
+            };
+            if left & !may_precede != 0 {
+                return None;
+            }
+        }
+        Some(self.advance(possibility, goal)).filter(|next| !next.is_empty())
     }
 
     fn place_of(&self, wanted: Pending) -> Option<usize> {

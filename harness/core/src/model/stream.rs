@@ -8,7 +8,7 @@
 //! Where several processes read stamped bytes of one stream, or where long writes of several may be mixed, the stamps alone do not
 //! say which byte is which: the claims of a scenario judge that, this model does not.
 
-use super::{Call, Known, Mark, Model, Said, Trace, check};
+use super::{Call, Kinds, Known, Mark, Model, Said, Trace, check};
 use crate::{
     Plan,
     finding::Anomaly,
@@ -92,7 +92,7 @@ enum Rank {
     Unread,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 enum Action {
     /// `rank` is the place of these bytes among all that are read: they are appended in that order.
     Append {
@@ -125,6 +125,26 @@ enum Action {
     },
     /// A write returns though not all was taken: a signal came. Until then it may sleep.
     CutShort,
+}
+
+/// The kinds of actions, as far as it matters which of two comes first.
+mod kind {
+    use crate::model::Kinds;
+
+    /// Bytes whose place among all that are read is not known.
+    pub(super) const APPEND: Kinds = 1;
+    /// Bytes whose place is known.
+    pub(super) const APPEND_READ: Kinds = 1 << 1;
+    /// Bytes that come after all that are read.
+    pub(super) const APPEND_UNREAD: Kinds = 1 << 2;
+    pub(super) const TAKE: Kinds = 1 << 3;
+    pub(super) const NOTHING: Kinds = 1 << 4;
+    pub(super) const FULL: Kinds = 1 << 5;
+    pub(super) const END: Kinds = 1 << 6;
+    pub(super) const CLOSE: Kinds = 1 << 7;
+    pub(super) const SHUTDOWN: Kinds = 1 << 8;
+    /// Changes nothing, and is allowed everywhere or nowhere.
+    pub(super) const NO_MATTER: Kinds = 1 << 9;
 }
 
 pub(super) fn judge(plan: &Plan, index: usize, trace: &Trace<'_>) -> Said {
@@ -542,6 +562,44 @@ impl Model for Stream {
         vec![next]
     }
 
+    fn kind(&self, action: &Action) -> Kinds {
+        match action {
+            Action::Append { rank: Rank::Unknown, .. } => kind::APPEND,
+            Action::Append { rank: Rank::Read(_), .. } => kind::APPEND_READ,
+            Action::Append { rank: Rank::Unread, .. } => kind::APPEND_UNREAD,
+            Action::Take { .. } => kind::TAKE,
+            Action::Nothing { .. } => kind::NOTHING,
+            Action::Full { .. } => kind::FULL,
+            Action::End { .. } => kind::END,
+            Action::CloseToWrite { .. } => kind::CLOSE,
+            Action::Shutdown { .. } => kind::SHUTDOWN,
+            Action::Spoiled(..) | Action::CutShort => kind::NO_MATTER,
+        }
+    }
+
+    fn may_precede(&self, state: &State, process: usize, action: &Action) -> Kinds {
+        match action {
+            // What comes to the back does not change what is at the front; and less is there afterwards, so that it is empty still.
+            Action::Take { .. } => {
+                let appends = kind::APPEND | kind::APPEND_READ | kind::APPEND_UNREAD;
+                appends | kind::NOTHING | kind::END | kind::CLOSE | kind::SHUTDOWN | kind::NO_MATTER
+            }
+            // More is there afterwards, so that it is full still. What is read comes when its rank says, and before what is not read.
+            Action::Append { to, rank, .. } => {
+                let appends = match rank {
+                    Rank::Unknown => 0,
+                    Rank::Read(_) => kind::APPEND_READ | kind::APPEND_UNREAD,
+                    Rank::Unread => kind::APPEND_READ,
+                };
+                // Nobody sees the end while a writer writes; it would take a shutdown.
+                let writes = self.writers.is_some() && state.writers[*to].contains(&process);
+                let end = if writes { kind::END } else { 0 };
+                appends | end | kind::TAKE | kind::FULL | kind::CLOSE | kind::NO_MATTER
+            }
+            _ => 0,
+        }
+    }
+
     fn may_sleep(&self, state: &State, _: usize, call: &Call<'_>, _: usize) -> bool {
         let ends: &[usize] = if self.two_way { &[0, 1] } else { &[0] };
         let ended = |to: usize| self.has_end && self.writers.is_some() && state.writers[to].is_empty();
@@ -678,5 +736,121 @@ impl Stream {
         } else {
             Anomaly::Corrupted
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Action, Bytes, Rank, Stream};
+    use crate::{
+        model::brute::{self, Done},
+        wire::Run,
+    };
+    use proptest::prelude::*;
+    use std::collections::{BTreeMap, BTreeSet};
+
+    /// Parts of a message that are read; of two more nobody reads any.
+    const READ: u32 = 3;
+
+    /// A stream that the processes 0 and 1 write.
+    fn stream() -> Stream {
+        Stream {
+            read: READ as usize,
+            read_to: BTreeMap::new(),
+            sent: BTreeSet::new(),
+            texts: Vec::new(),
+            unknown: false,
+            writers: Some([BTreeSet::from([0, 1]), BTreeSet::new()]),
+            has_end: true,
+            deferred: false,
+            two_way: false,
+        }
+    }
+
+    fn part(offset: u32) -> Bytes {
+        Bytes::Stamped(Run { from: 1, message: 0, offset, length: 1 })
+    }
+
+    fn ranked(offset: u32) -> Action {
+        let rank = if offset < READ { Rank::Read(offset as usize) } else { Rank::Unread };
+        Action::Append { to: 0, bytes: part(offset), rank }
+    }
+
+    fn take(bytes: Vec<Bytes>, peek: bool) -> Action {
+        Action::Take { to: 0, bytes, peek }
+    }
+
+    /// What changes no bytes, or says that there are none or too many.
+    fn other() -> impl Strategy<Value = Action> {
+        prop_oneof![
+            Just(Action::Nothing { to: 0 }),
+            Just(Action::Full { to: 0 }),
+            Just(Action::End { to: 0 }),
+            (0_usize..2).prop_map(|process| Action::CloseToWrite { process, to: 0 }),
+            Just(Action::Shutdown { to: 0 }),
+            Just(Action::CutShort),
+        ]
+    }
+
+    fn of_texts() -> impl Strategy<Value = Action> {
+        let text = |text: &str| Bytes::Text(text.as_bytes().to_vec());
+        prop_oneof![
+            4 => prop_oneof![Just("a"), Just("b")]
+                .prop_map(move |written| Action::Append { to: 0, bytes: text(written), rank: Rank::Unknown }),
+            4 => (prop_oneof![Just("a"), Just("b"), Just("ab")], prop::bool::weighted(0.2))
+                .prop_map(move |(read, peek)| take(vec![text(read)], peek)),
+            3 => other(),
+        ]
+    }
+
+    fn of_parts() -> impl Strategy<Value = Action> {
+        prop_oneof![
+            4 => (0..READ + 2).prop_map(ranked),
+            4 => (0..READ, prop::bool::weighted(0.2)).prop_map(|(offset, peek)| take(vec![part(offset)], peek)),
+            3 => other(),
+        ]
+    }
+
+    /// Calls of up to three actions, of which each part is written and taken once at most, as in a history.
+    fn calls(action: impl Strategy<Value = Action> + 'static) -> impl Strategy<Value = Vec<Done<Action>>> {
+        brute::calls(prop::collection::vec(action, 1..=3), 5).prop_map(|calls| {
+            let (mut written, mut read) = (BTreeSet::new(), BTreeSet::new());
+            let mut once = |action: &Action| match action {
+                Action::Append { bytes: Bytes::Stamped(run), .. } => written.insert(run.offset),
+                Action::Take { bytes, peek: false, .. } => match bytes.first() {
+                    Some(Bytes::Stamped(run)) => read.insert(run.offset),
+                    _ => true,
+                },
+                _ => true,
+            };
+            let flat = |call: Done<Vec<Action>>| Done {
+                process: call.process,
+                began: call.began,
+                ended: call.ended,
+                actions: call.actions.into_iter().flatten().filter(&mut once).collect(),
+            };
+            calls.into_iter().map(flat).filter(|call| !call.actions.is_empty()).collect()
+        })
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(5000))]
+        #[test]
+        fn the_checker_agrees_with_brute_force(calls in prop_oneof![calls(of_texts()), calls(of_parts())]) {
+            prop_assert_eq!(brute::accepts(&stream(), &calls), brute::some_order_is_allowed(&stream(), &calls));
+        }
+    }
+
+    /// Random histories hardly ever hold this: a shutdown lets the reader see the end before the bytes of a write that goes on.
+    #[test]
+    fn the_end_may_be_seen_during_a_write_after_a_shutdown() {
+        let overlapping = |process, ended, action| Done { process, began: 1, ended, actions: vec![action] };
+        let calls = [
+            overlapping(0, 5, ranked(READ)),
+            overlapping(1, 6, Action::Shutdown { to: 0 }),
+            overlapping(2, 7, Action::End { to: 0 }),
+        ];
+        let nothing_read = Stream { read: 0, ..stream() };
+        assert!(brute::accepts(&nothing_read, &calls));
     }
 }
