@@ -185,11 +185,16 @@ fn process(mode: &str, mut stream: UnixStream, arguments: &[String]) {
     for descriptor in inherited {
         let _ = nix::unistd::close(descriptor);
     }
+    let own = i32::try_from(std::process::id()).expect("process ids are small");
     let hello = ProcessHello {
         run: run.parse().expect("a run is a number"),
         process: name.clone(),
-        // A signal to -1 would go to every process there is.
-        pid: if mode == "lie-pid" { -1 } else { i32::try_from(std::process::id()).expect("process ids are small") },
+        pid: match mode {
+            // A signal to -1 would go to every process there is.
+            "lie-pid" => -1,
+            "lie-neighbour" => own + 1,
+            _ => own,
+        },
         control_fd: Some(stream.as_raw_fd()),
     };
     say(&mut stream, &FromAgent::Hello(Hello::Process(hello)));

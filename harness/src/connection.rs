@@ -10,7 +10,7 @@ use std::{
     io::{self, Read as _, Write as _},
     os::{
         fd::{AsFd, BorrowedFd},
-        unix::net::UnixStream,
+        unix::net::{UnixListener, UnixStream},
     },
 };
 
@@ -24,6 +24,8 @@ pub(crate) struct Connection {
     buffer: Vec<u8>,
     /// Bytes of the buffer that were searched for a line's end.
     searched: usize,
+    /// What is told with the next message.
+    put_off: Vec<u8>,
     ended: bool,
     /// Who is at the other end, for messages.
     pub(crate) who: String,
@@ -32,12 +34,13 @@ pub(crate) struct Connection {
 }
 
 impl Connection {
-    /// Takes a connection that was just accepted.
-    pub(crate) fn new(stream: UnixStream, who: impl Into<String>) -> Result<Self, Fault> {
+    /// Takes the next connection that waits at a listener, if any does.
+    pub(crate) fn accept(listener: &UnixListener, who: &str) -> Result<Option<Self>, Fault> {
+        let Ok((stream, _)) = listener.accept() else { return Ok(None) };
         stream.set_nonblocking(true).map_err(|error| Fault::io("make a connection non-blocking", error))?;
         let credentials = getsockopt(&stream, PeerCredentials)
             .map_err(|error| Fault::io("ask who is at the other end of a connection", error))?;
-        let (who, pid) = (who.into(), credentials.pid());
+        let (who, pid) = (who.to_owned(), credentials.pid());
         // By 0 the kernel says that whoever connected is in no process-id namespace of ours.
         if pid <= 1 {
             return Err(Fault::agent(
@@ -45,7 +48,7 @@ impl Connection {
                 format!("connected from a process that cannot be seen from here (id {pid})"),
             ));
         }
-        Ok(Self { stream, buffer: Vec::new(), searched: 0, ended: false, who, pid })
+        Ok(Some(Self { stream, buffer: Vec::new(), searched: 0, put_off: Vec::new(), ended: false, who, pid }))
     }
 
     /// Reads what has come. Returns whether anything did, the end included.
@@ -110,10 +113,17 @@ impl Connection {
         self.ended && self.buffer.is_empty()
     }
 
+    /// Has a message sent before the next one, together with it: whoever waits is not woken for it alone.
+    pub(crate) fn put_off(&mut self, message: &ToAgent) -> Result<(), Fault> {
+        serde_json::to_writer(&mut self.put_off, message).map_err(|error| Fault::io("write a message", error))?;
+        self.put_off.push(b'\n');
+        Ok(())
+    }
+
     /// Sends a message, waiting for room until the limit (nanoseconds).
     pub(crate) fn send(&mut self, message: &ToAgent, limit_ns: u64) -> Result<(), Fault> {
-        let mut line = serde_json::to_vec(message).map_err(|error| Fault::io("write a message", error))?;
-        line.push(b'\n');
+        self.put_off(message)?;
+        let line = std::mem::take(&mut self.put_off);
         let until = clock::now() + limit_ns;
         let mut rest = line.as_slice();
         while !rest.is_empty() {

@@ -196,10 +196,8 @@ fn greet(
             None => wait(&[listener.as_fd()], 5_000_000),
             Some(connection) => wait(&[connection.descriptor()], 5_000_000),
         };
-        if connection.is_none()
-            && let Ok((stream, _)) = listener.accept()
-        {
-            connection = Some(Connection::new(stream, "the agent's root").map_err(|fault| failed(fault.to_string()))?);
+        if connection.is_none() {
+            connection = Connection::accept(listener, "the agent's root").map_err(|fault| failed(fault.to_string()))?;
         }
         if let Some(mut open) = connection.take() {
             open.fetch().map_err(|fault| failed(fault.to_string()))?;

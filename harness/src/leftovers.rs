@@ -1,16 +1,20 @@
 //! What a scenario left behind although its agent said that everything is closed.
 
-use crate::{host, isolation::Isolation, sweep};
+use crate::{
+    host::{self, RootLooker},
+    isolation::Isolation,
+    sweep::{self, Watched},
+};
 use std::path::{Path, PathBuf};
 
 /// Where a lane's leftovers would be, and what its root is like when nothing runs.
 #[derive(Debug)]
 pub(crate) struct Ground {
-    root: i32,
-    files: PathBuf,
+    root: RootLooker,
+    files: Watched,
     prefix: String,
     /// Where names of the system's own show, as this process sees them.
-    name_directories: Vec<PathBuf>,
+    name_directories: Vec<Watched>,
     /// Whether no directory shows this lane's queues.
     pub(crate) hides_queues: bool,
     /// Names of queues that nothing shows, and that a scenario may have made.
@@ -29,14 +33,15 @@ impl Ground {
             // the same ones.
             _ => [system[0], queues].map(|path| PathBuf::from(format!("/proc/{root}/root{}", path.display()))).to_vec(),
         };
+        let root = RootLooker::new(root);
         Self {
-            root,
-            files: files.to_owned(),
+            files: Watched::new(files.to_owned()),
             prefix: prefix.to_owned(),
             hides_queues: isolation == Isolation::Names && !sweep::shows_queues(),
-            name_directories,
+            name_directories: name_directories.into_iter().map(Watched::new).collect(),
             hidden_queues: Vec::new(),
-            descriptors: host::descriptors_of(root),
+            descriptors: root.descriptors(),
+            root,
         }
     }
 
@@ -53,22 +58,22 @@ impl Ground {
     /// What was left over, as a person would say it. Names and files are removed.
     pub(crate) fn collect(&mut self) -> Vec<String> {
         let mut leaked = Vec::new();
-        for path in sweep::entries(&self.files) {
+        for path in self.files.entries() {
             leaked.push(format!("file {}", path.file_name().unwrap_or_default().to_string_lossy()));
             sweep::remove(&path);
         }
-        for directory in &self.name_directories {
-            for path in sweep::names_in(directory, &self.prefix) {
+        for directory in &mut self.name_directories {
+            for path in directory.entries().into_iter().filter(|path| sweep::has_prefix(path, &self.prefix)) {
                 leaked.push(format!("name {}", path.file_name().unwrap_or_default().to_string_lossy()));
                 sweep::remove(&path);
             }
         }
         leaked.extend(self.remove_hidden_queues().into_iter().map(|queue| format!("name {queue}")));
-        for child in host::children_of(self.root) {
+        for child in self.root.children() {
             leaked.push(format!("process {child}"));
         }
-        if host::descriptor_count(self.root).is_some_and(|now| now > self.descriptors.len()) {
-            let mut more = host::descriptors_of(self.root);
+        if self.root.descriptor_count().is_some_and(|now| now > self.descriptors.len()) {
+            let mut more = self.root.descriptors();
             more.retain(|descriptor| !self.descriptors.contains(descriptor));
             if !more.is_empty() {
                 leaked.push(format!("descriptors of the root: {}", more.join(", ")));

@@ -1,8 +1,11 @@
 //! What runs leave behind when they are killed, and how to know it: every name begins with the process that made it.
 
 use crate::host;
+use nix::{dir::Dir, fcntl::OFlag, sys::stat::Mode};
 use std::{
+    ffi::OsStr,
     fs,
+    os::unix::ffi::OsStrExt as _,
     path::{Path, PathBuf},
 };
 
@@ -55,18 +58,40 @@ pub(crate) fn sweep_names(prefix: &str) {
 }
 
 /// The names with this prefix in a directory of a name space.
-pub(crate) fn names_in(directory: &Path, prefix: &str) -> Vec<PathBuf> {
-    entries(directory)
-        .into_iter()
-        .filter(|path| {
-            let name = path.file_name().unwrap_or_default().to_string_lossy();
-            name.strip_prefix("sem.").unwrap_or(&name).starts_with(prefix)
-        })
-        .collect()
+fn names_in(directory: &Path, prefix: &str) -> Vec<PathBuf> {
+    entries(directory).into_iter().filter(|path| has_prefix(path, prefix)).collect()
+}
+
+/// Whether a name of a name space has this prefix.
+pub(crate) fn has_prefix(path: &Path, prefix: &str) -> bool {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    name.strip_prefix("sem.").unwrap_or(&name).starts_with(prefix)
+}
+
+/// A directory that is read again and again: it is opened once.
+#[derive(Debug)]
+pub(crate) struct Watched {
+    path: PathBuf,
+    directory: Option<Dir>,
+}
+
+impl Watched {
+    /// Opens a directory, if it is there.
+    pub(crate) fn new(path: PathBuf) -> Self {
+        let directory = Dir::open(&path, OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC, Mode::empty()).ok();
+        Self { path, directory }
+    }
+
+    /// Everything that is in it now.
+    pub(crate) fn entries(&mut self) -> Vec<PathBuf> {
+        let Some(directory) = &mut self.directory else { return Vec::new() };
+        let names = directory.iter().flatten().map(|entry| OsStr::from_bytes(entry.file_name().to_bytes()).to_owned());
+        names.filter(|name| name != "." && name != "..").map(|name| self.path.join(name)).collect()
+    }
 }
 
 /// Everything in a directory.
-pub(crate) fn entries(directory: &Path) -> Vec<PathBuf> {
+fn entries(directory: &Path) -> Vec<PathBuf> {
     fs::read_dir(directory).map(|entries| entries.flatten().map(|entry| entry.path()).collect()).unwrap_or_default()
 }
 

@@ -171,6 +171,17 @@ impl Plan {
         !self.story.is_empty()
     }
 
+    /// All operations, of the story's lines and of the processes' steps, each with the index of its process.
+    pub fn operations(&self) -> impl Iterator<Item = (usize, &Operation<u64>)> {
+        let of_lines = self.story.iter().filter_map(|line| match &line.action {
+            PlanAction::Do { operation, .. } => Some((line.process, operation)),
+            PlanAction::Resumes { .. } | PlanAction::Still { .. } => None,
+        });
+        let of_steps = self.processes.iter().enumerate();
+        of_lines
+            .chain(of_steps.flat_map(|(process, steps)| steps.steps.iter().map(move |step| (process, &step.operation))))
+    }
+
     /// The index of a channel.
     #[must_use]
     pub fn channel(&self, name: &str) -> Option<usize> {

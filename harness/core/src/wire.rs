@@ -67,7 +67,7 @@ pub enum ToAgent {
     Close(Close),
     /// To the root: send what the processes have written into their shared journals so far.
     Harvest(Harvest),
-    /// To a process, first: who the others are.
+    /// To a process, together with its first command: who the others are.
     Peers(Peers),
     /// To a process: do this step now.
     Do(Do),

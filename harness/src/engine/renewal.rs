@@ -14,8 +14,7 @@ use std::collections::BTreeMap;
 
 /// Whether all that a run does stays in its channels, so that its processes can do the next one, on other copies of them.
 pub(super) fn stays_in_channels(plan: &Plan) -> bool {
-    let mut steps = plan.processes.iter().flat_map(|process| &process.steps);
-    plan.attach == Attach::Inherit && steps.all(|step| leaves_its_process(&step.operation))
+    plan.attach == Attach::Inherit && plan.operations().all(|(_, operation)| leaves_its_process(operation))
 }
 
 /// Whether a process is after that operation what it was before.

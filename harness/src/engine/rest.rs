@@ -38,14 +38,23 @@ pub(super) enum Round {
 }
 
 /// Looks at all that matter. `owes[i]` is what member `i` owes; a member that owes nothing is looked at only with `everybody`.
-pub(super) fn look(members: &[Member], owes: &[Option<Owes>], everybody: bool) -> Result<Round, Fault> {
+/// `before` is what was seen in the round before, if all were at rest in it.
+pub(super) fn look(
+    members: &[Member],
+    owes: &[Option<Owes>],
+    everybody: bool,
+    before: Option<&[Option<Look>]>,
+) -> Result<Round, Fault> {
     let mut looks = Vec::with_capacity(members.len());
-    for (member, owes) in members.iter().zip(owes) {
+    for (index, (member, owes)) in members.iter().zip(owes).enumerate() {
         if member.is_over() || (owes.is_none() && !everybody) {
             looks.push(None);
             continue;
         }
-        let look = member.looker.look();
+        let look = match before.and_then(|before| before.get(index)?.as_ref()) {
+            Some(before) => member.looker.look_again(before),
+            None => member.looker.look(),
+        };
         match (&look.standing, owes) {
             (Standing::Running, _) => return Ok(Round::Running),
             // Its last words and the root's report are on their way.

@@ -71,15 +71,6 @@ pub(super) fn run(grounds: &Grounds, lane: &mut Lane, plan: &Plan, listener: &mu
     Ok(Ran::Through)
 }
 
-/// All the operations of a plan.
-fn operations(plan: &Plan) -> impl Iterator<Item = &Operation<u64>> {
-    let of_lines = plan.story.iter().filter_map(|line| match &line.action {
-        PlanAction::Do { operation, .. } => Some(operation),
-        PlanAction::Resumes { .. } | PlanAction::Still { .. } => None,
-    });
-    of_lines.chain(plan.processes.iter().flat_map(|process| &process.steps).map(|step| &step.operation))
-}
-
 fn sends_signals(operation: &Operation<u64>) -> bool {
     matches!(
         operation,
@@ -100,7 +91,7 @@ impl<'p> Story<'p> {
             pending: (0..processes).map(|_| None).collect(),
             events: Vec::new(),
             deadline: Deadline::new(grounds, plan),
-            everybody: operations(plan).any(sends_signals),
+            everybody: plan.operations().any(|(_, operation)| sends_signals(operation)),
             told_to_exit: vec![false; processes],
         }
     }
@@ -221,8 +212,7 @@ impl<'p> Story<'p> {
                 continue;
             }
             let owes = self.owes(line);
-            let round =
-                if unreported { Round::Running } else { rest::look(&self.team.members, &owes, self.everybody)? };
+            let round = if unreported { Round::Running } else { self.look(&owes, before.as_deref())? };
             let overdue = self.deadline.is_over(&self.team.members)?;
             match round {
                 Round::Quiet(looks) if before.as_ref() == Some(&looks) => {
@@ -268,13 +258,17 @@ impl<'p> Story<'p> {
         rest::kernel_is_done(self.plan, lane, lasted, grace)
     }
 
+    fn look(&self, owes: &[Option<Owes>], before: Option<&[Option<Look>]>) -> Result<Round, Fault> {
+        rest::look(&self.team.members, owes, self.everybody, before)
+    }
+
     /// Whether all are still as they were when they were looked at, after the kernel was looked at as well: what it had left to do
     /// may have been done just before.
     fn still(&self, owes: &[Option<Owes>], looks: &[Option<Look>]) -> Result<bool, Fault> {
         if !self.plan.has(Feature::Deferred) {
             return Ok(true);
         }
-        let round = rest::look(&self.team.members, owes, self.everybody)?;
+        let round = self.look(owes, Some(looks))?;
         Ok(matches!(round, Round::Quiet(again) if again == looks))
     }
 

@@ -1,5 +1,6 @@
 //! A team: the processes of one run, from `open` to `close`.
 
+use super::renewal;
 use crate::{
     clock,
     connection::Connection,
@@ -108,14 +109,18 @@ impl Team {
         let mut opened = false;
         let mut early: Vec<Exited> = Vec::new();
         let limit = clock::now() + patience;
+        let ids_matter = !renewal::stays_in_channels(plan);
         // Those that are forked later stand last in the plan.
         let first = plan.processes.iter().filter(|process| process.forked_by.is_none()).count();
         while !opened || greeted[..first].iter().any(Option::is_none) {
             let mut descriptors = vec![std::os::fd::AsFd::as_fd(&lane.listener), lane.root.descriptor()];
             descriptors.extend(waiting.iter().map(Connection::descriptor));
             wait(&descriptors, 20_000_000);
-            while let Ok((stream, _)) = lane.listener.accept() {
-                waiting.push(Connection::new(stream, "a process that has not said its name")?);
+            // Once all are there, nobody else is waited for.
+            while waiting.len() + greeted.iter().flatten().count() < first
+                && let Some(connection) = Connection::accept(&lane.listener, "a process that has not said its name")?
+            {
+                waiting.push(connection);
             }
             lane.root.fetch()?;
             while let Some(message) = lane.root.next()? {
@@ -138,7 +143,9 @@ impl Team {
             for mut connection in waiting {
                 connection.fetch()?;
                 match connection.next()? {
-                    Some(FromAgent::Hello(Hello::Process(hello))) => greet(plan, run, hello, connection, &mut greeted)?,
+                    Some(FromAgent::Hello(Hello::Process(hello))) => {
+                        greet(plan, run, hello, connection, ids_matter, &mut greeted)?;
+                    }
                     Some(other) => return Err(out_of_turn(&connection.who, &other, "its first line has to be hello")),
                     None if connection.is_over() => {
                         return Err(Fault::agent(&connection.who, "closed its connection without a hello"));
@@ -166,7 +173,7 @@ impl Team {
         let members =
             greeted.into_iter().flatten().map(|(hello, connection)| Member::new(plan, hello, connection)).collect();
         let mut team = Self { run, members, harvest: None };
-        team.introduce(patience)?;
+        team.introduce()?;
         Ok(Opening::Opened(team))
     }
 
@@ -204,10 +211,8 @@ impl Team {
                 None => wait(&[std::os::fd::AsFd::as_fd(&lane.listener)], 20_000_000),
                 Some(connection) => wait(&[connection.descriptor()], 20_000_000),
             };
-            if waiting.is_none()
-                && let Ok((stream, _)) = lane.listener.accept()
-            {
-                waiting = Some(Connection::new(stream, process)?);
+            if waiting.is_none() {
+                waiting = Connection::accept(&lane.listener, process)?;
             }
             if let Some(connection) = &mut waiting {
                 connection.fetch()?;
@@ -215,10 +220,11 @@ impl Team {
                     Some(FromAgent::Hello(Hello::Process(hello))) if hello.process == process => {
                         let mut greeted: Vec<_> = plan.processes.iter().map(|_| None).collect();
                         let Some(connection) = waiting.take() else { continue };
-                        greet(plan, self.run, hello, connection, &mut greeted)?;
+                        greet(plan, self.run, hello, connection, true, &mut greeted)?;
                         let new = greeted.into_iter().flatten();
                         self.members.extend(new.map(|(hello, connection)| Member::new(plan, hello, connection)));
-                        return self.introduce(patience);
+                        self.introduce()?;
+                        return Ok(());
                     }
                     Some(other) => return Err(out_of_turn(process, &other, "it was just forked and has to say hello")),
                     None if connection.is_over() => {
@@ -234,12 +240,12 @@ impl Team {
         }
     }
 
-    /// Tells every process who the others are.
-    fn introduce(&mut self, patience: u64) -> Result<(), Fault> {
+    /// Tells every process who the others are, with what it is told next.
+    fn introduce(&mut self) -> Result<(), Fault> {
         let pids: BTreeMap<String, i32> =
             self.members.iter().map(|member| (member.name.clone(), member.inner_pid)).collect();
         for member in self.members.iter_mut().filter(|member| !member.connection.is_over()) {
-            member.connection.send(&ToAgent::Peers(Peers { pids: pids.clone() }), patience)?;
+            member.connection.put_off(&ToAgent::Peers(Peers { pids: pids.clone() }))?;
         }
         Ok(())
     }
@@ -445,11 +451,13 @@ fn opening(lane: &Lane, plan: &Plan, run: u64, copies: u32, processors: &[usize]
     }
 }
 
+/// Takes note of a process that says who it is. Whether it has the process id that it says is looked at where anybody could notice.
 fn greet(
     plan: &Plan,
     run: u64,
     hello: ProcessHello,
     connection: Connection,
+    ids_matter: bool,
     greeted: &mut [Option<(ProcessHello, Connection)>],
 ) -> Result<(), Fault> {
     let Some(index) = plan.process(&hello.process) else {
@@ -462,7 +470,8 @@ fn greet(
         return Err(Fault::agent(&hello.process, "said hello twice"));
     }
     // Its peers send signals to this id: a wrong one would strike somebody else.
-    if host::id_within(connection.pid).is_some_and(|real| real != hello.pid) {
+    let is_another = || host::id_within(connection.pid).is_some_and(|real| real != hello.pid);
+    if hello.pid <= 1 || (ids_matter && is_another()) {
         return Err(Fault::agent(&hello.process, format!("said that its process id is {}, and it is not", hello.pid)));
     }
     greeted[index] = Some((hello, connection));

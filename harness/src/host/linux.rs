@@ -16,6 +16,7 @@ use std::{
     fmt::Write as _,
     fs::{self, File},
     os::unix::fs::FileExt as _,
+    path::PathBuf,
 };
 
 /// Looks at one process again and again; its files are opened once, at the first look: most processes are never looked at.
@@ -70,7 +71,20 @@ impl Looker {
             _ => return running(),
         };
         let schedstat = read(files.schedstat.as_ref(), &mut schedstat).unwrap_or_default();
-        Look { standing, fingerprint: format!("{state} {schedstat}{}", call.unwrap_or_default()) }
+        Look { standing, fingerprint: fingerprint(schedstat, call) }
+    }
+
+    /// Looks at what was at rest before. As long as it has not run since, and is in the same call, it stands as it did: it would have
+    /// to run to stop, to end or to start a thread.
+    pub(crate) fn look_again(&self, before: &Look) -> Look {
+        let (mut call, mut schedstat) = ([0_u8; 256], [0_u8; 256]);
+        let files = self.files();
+        let call = read(files.syscall.as_ref(), &mut call);
+        let schedstat = read(files.schedstat.as_ref(), &mut schedstat);
+        match (call, schedstat) {
+            (Some(_), Some(schedstat)) if fingerprint(schedstat, call) == before.fingerprint => before.clone(),
+            _ => self.look(),
+        }
     }
 
     /// Whether it runs, or waits for a processor, and for how long it ran so far, in nanoseconds. For what is gone, or cannot be
@@ -110,6 +124,11 @@ impl Looker {
         }
         Look { standing: Standing::Asleep(told.unwrap_or_default()), fingerprint }
     }
+}
+
+/// What tells whether a process has run.
+fn fingerprint(schedstat: &str, call: Option<&str>) -> String {
+    format!("{schedstat}{}", call.unwrap_or_default())
 }
 
 fn read<'b>(file: Option<&File>, buffer: &'b mut [u8]) -> Option<&'b str> {
@@ -209,34 +228,55 @@ const SYSCALLS: &[(i64, &str)] = syscalls! {
     sched_yield = SYS_sched_yield, exit_group = SYS_exit_group, close = SYS_close,
 };
 
-/// The processes whose parent is this one, where the system tells.
-pub(crate) fn children_of(pid: i32) -> Vec<i32> {
-    fs::read_to_string(format!("/proc/{pid}/task/{pid}/children"))
-        .map(|text| text.split_ascii_whitespace().filter_map(|word| word.parse().ok()).collect())
-        .unwrap_or_default()
+/// Looks after every run at what an agent's root has: the files are opened once.
+#[derive(Debug)]
+pub(crate) struct RootLooker {
+    descriptors: PathBuf,
+    descriptors_directory: Option<File>,
+    children: Option<File>,
 }
 
-/// How many descriptors a process has open, where the system tells.
-pub(crate) fn descriptor_count(pid: i32) -> Option<usize> {
-    let path = format!("/proc/{pid}/fd");
-    // Told as the size of the directory since Linux 6.2; before that, one reads it.
-    let told = usize::try_from(fs::metadata(&path).ok()?.len()).ok().filter(|count| *count > 0);
-    told.or_else(|| fs::read_dir(path).ok().map(Iterator::count))
-}
+impl RootLooker {
+    /// Prepares to look at a root.
+    pub(crate) fn new(root: i32) -> Self {
+        let descriptors = PathBuf::from(format!("/proc/{root}/fd"));
+        Self {
+            descriptors_directory: File::open(&descriptors).ok(),
+            descriptors,
+            children: File::open(format!("/proc/{root}/task/{root}/children")).ok(),
+        }
+    }
 
-/// What the descriptors of a process lead to, in the order of their numbers, for a message.
-pub(crate) fn descriptors_of(pid: i32) -> Vec<String> {
-    let Ok(entries) = fs::read_dir(format!("/proc/{pid}/fd")) else { return Vec::new() };
-    let mut descriptors: Vec<(i32, String)> = entries
-        .flatten()
-        .filter_map(|entry| {
-            let number = entry.file_name().to_str()?.parse().ok()?;
-            let target = fs::read_link(entry.path()).ok()?;
-            Some((number, format!("{number} -> {}", target.display())))
-        })
-        .collect();
-    descriptors.sort();
-    descriptors.into_iter().map(|(_, text)| text).collect()
+    /// The processes whose parent it is, where the system tells.
+    pub(crate) fn children(&self) -> Vec<i32> {
+        let mut buffer = [0; 4096];
+        let text = read(self.children.as_ref(), &mut buffer).unwrap_or_default();
+        text.split_ascii_whitespace().filter_map(|word| word.parse().ok()).collect()
+    }
+
+    /// How many descriptors it has open, where the system tells.
+    pub(crate) fn descriptor_count(&self) -> Option<usize> {
+        // Told as the size of the directory since Linux 6.2; before that, one reads it.
+        let directory = self.descriptors_directory.as_ref();
+        let told = directory.map_or_else(|| fs::metadata(&self.descriptors), File::metadata).ok()?.len();
+        let told = usize::try_from(told).ok().filter(|count| *count > 0);
+        told.or_else(|| fs::read_dir(&self.descriptors).ok().map(Iterator::count))
+    }
+
+    /// What its descriptors lead to, in the order of their numbers, for a message.
+    pub(crate) fn descriptors(&self) -> Vec<String> {
+        let Ok(entries) = fs::read_dir(&self.descriptors) else { return Vec::new() };
+        let mut descriptors: Vec<(i32, String)> = entries
+            .flatten()
+            .filter_map(|entry| {
+                let number = entry.file_name().to_str()?.parse().ok()?;
+                let target = fs::read_link(entry.path()).ok()?;
+                Some((number, format!("{number} -> {}", target.display())))
+            })
+            .collect();
+        descriptors.sort();
+        descriptors.into_iter().map(|(_, text)| text).collect()
+    }
 }
 
 /// The processors this process may run on.
@@ -270,6 +310,10 @@ pub(crate) fn unlink_queue(name: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::{Looker, Standing, goes_on_by_itself, parse_stat, start_time};
+    use nix::{
+        sys::signal::{Signal, kill},
+        unistd::Pid,
+    };
     use std::process::{Command, Stdio};
 
     #[test]
@@ -288,7 +332,8 @@ mod tests {
     #[test]
     fn a_process_that_reads_is_seen_asleep_in_read_and_does_not_change() {
         let mut child = Command::new("cat").stdin(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
-        let looker = Looker::new(i32::try_from(child.id()).unwrap());
+        let pid = Pid::from_raw(i32::try_from(child.id()).unwrap());
+        let looker = Looker::new(pid.as_raw());
         let first = loop {
             let look = looker.look();
             if let Standing::Asleep(call) = &look.standing
@@ -300,8 +345,20 @@ mod tests {
             std::thread::yield_now();
         };
         assert_eq!(looker.look(), first);
+        assert_eq!(looker.look_again(&first), first);
+        kill(pid, Signal::SIGSTOP).unwrap();
+        let stopped = loop {
+            let look = looker.look_again(&first);
+            if look.standing == Standing::Stopped {
+                break look;
+            }
+            std::thread::yield_now();
+        };
+        assert_eq!(looker.look_again(&stopped), stopped);
+        kill(pid, Signal::SIGCONT).unwrap();
         drop(child.stdin.take());
         child.wait().unwrap();
+        assert_eq!(looker.look_again(&stopped).standing, Standing::Gone);
         assert_eq!(looker.look().standing, Standing::Gone);
     }
 

@@ -41,6 +41,30 @@ fn an_agent_that_misbehaves_is_faulty(#[case] misbehaviour: &str, #[case] words:
     assert!(got.contains(words), "{misbehaviour}: the finding says `{got}`, and not `{words}`");
 }
 
+/// A story in which a process id matters.
+const KILL: &str = "
+title: A signal reaches the process that it is sent to
+because: It is the least that a signal can do.
+cites: [POSIX.1-2024 kill()]
+mechanisms: [pipe]
+channels: { line: stream }
+within: 1s
+story:
+  - one: { write: hello }
+  - one: { kill: { process: other, signal: SIGTERM } }
+  - other: { read: 64 }
+";
+
+#[test]
+fn an_agent_that_gives_the_id_of_somebody_else_is_faulty() {
+    let session = session("lie-neighbour").expect("it starts");
+    let completions = run(&session, vec![plan(KILL)]);
+    let judgement = completions[0].judgement.as_ref().expect("it ran");
+    assert_eq!(judgement.verdict, Verdict::Faulty, "{:#?}", judgement.findings);
+    let got = &judgement.findings[0].got;
+    assert!(got.contains("said that its process id is"), "{got}");
+}
+
 /// A walk through the two orders of a write and a read.
 const WALK: &str = "
 title: In each order of a write and a read the bytes are read

@@ -15,7 +15,6 @@ use super::{Call, Known, Model, Said, Trace, check};
 use crate::{
     Plan,
     finding::Anomaly,
-    plan::PlanAction,
     wire::{Outcome, SignalReport},
 };
 use spec::{
@@ -165,22 +164,12 @@ pub(super) fn concerns(plan: &Plan, receiver: usize, process: usize, operation: 
     }
 }
 
-/// All operations of a plan, each with its process.
-fn operations(plan: &Plan) -> impl Iterator<Item = (usize, &Operation<u64>)> {
-    let of_lines = plan.story.iter().filter_map(|line| match &line.action {
-        PlanAction::Do { operation, .. } => Some((line.process, operation)),
-        PlanAction::Resumes { .. } | PlanAction::Still { .. } => None,
-    });
-    let of_steps = plan.processes.iter().enumerate();
-    of_lines.chain(of_steps.flat_map(|(process, steps)| steps.steps.iter().map(move |step| (process, &step.operation))))
-}
-
 /// Why the signals of a process cannot be followed, where they cannot.
 fn beyond(plan: &Plan, receiver: usize) -> Option<String> {
     if plan.processes[receiver].forked_by.is_some() {
         return Some("it was forked, and has its mask and handlers from its parent".to_owned());
     }
-    operations(plan)
+    plan.operations()
         .find_map(|(process, operation)| match operation {
             Operation::Kill(kill) if kill.group => Some("signals are sent to process groups"),
             Operation::Setpgid(_) => Some("process groups change"),
@@ -199,7 +188,7 @@ fn stops(signal: Option<&Signal>) -> bool {
 
 /// The signals that a process asks the system for.
 fn notified(plan: &Plan, receiver: usize) -> BTreeSet<Signal> {
-    operations(plan)
+    plan.operations()
         .filter(|(process, _)| *process == receiver)
         .filter_map(|(_, operation)| match operation {
             Operation::MqNotify(notify) => notify.signal.clone(),
