@@ -113,12 +113,23 @@ pub(crate) struct Lane {
     directory: PathBuf,
 }
 
-impl Lane {
-    /// Starts an agent and waits for its hello.
+/// A lane whose agent was started and has not said hello yet.
+#[derive(Debug)]
+pub(crate) struct Starting {
+    number: usize,
+    helper: Child,
+    leader: Option<Leader>,
+    listener: UnixListener,
+    files: PathBuf,
+    directory: PathBuf,
+}
+
+impl Starting {
+    /// Starts an agent.
     ///
     /// # Errors
-    /// When it cannot be started, does not say hello, or speaks another protocol.
-    pub(crate) fn start(grounds: &Grounds, number: usize) -> Result<Self, StartError> {
+    /// When it cannot be started.
+    pub(crate) fn new(grounds: &Grounds, number: usize) -> Result<Self, StartError> {
         let directory = grounds.directory.join(format!("lane-{number}"));
         let files = directory.join("files");
         let socket = directory.join("socket");
@@ -130,10 +141,9 @@ impl Lane {
         };
         let (listener, stderr) =
             make().map_err(|error| StartError::Directory { directory: directory.clone(), error })?;
-        let program = grounds.config.agent.first().map_or_else(String::new, |word| word.to_string_lossy().into_owned());
-        let failed = |reason: String| StartError::Agent { program: program.clone(), reason };
+        let failed = |reason: String| StartError::Agent { program: program(grounds), reason };
         listener.set_nonblocking(true).map_err(|error| failed(format!("its socket cannot be made: {error}")))?;
-        let mut helper = isolation::lane_command(grounds.isolation, &grounds.config.helper, &grounds.config.agent)
+        let helper = isolation::lane_command(grounds.isolation, &grounds.config.helper, &grounds.config.agent)
             .env(SOCKET_VARIABLE, &socket)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
@@ -144,13 +154,18 @@ impl Lane {
         if let (Some(warden), Some(leader)) = (&grounds.warden, leader) {
             warden.watch(leader);
         }
-        let greeted = greet(grounds, &listener, &mut helper);
-        let (root, hello) = match greeted {
+        Ok(Self { number, helper, leader, listener, files, directory })
+    }
+
+    /// Waits for the agent's hello.
+    ///
+    /// # Errors
+    /// When it does not say hello, or speaks another protocol. It is ended then.
+    pub(crate) fn greet(mut self, grounds: &Grounds) -> Result<Lane, StartError> {
+        let (root, hello) = match greet(grounds, &self.listener, &mut self.helper) {
             Ok(greeted) => greeted,
             Err(reason) => {
-                end(&mut helper, leader);
-                let words = last_words(&directory);
-                crate::sweep::remove(&directory);
+                let words = self.stop();
                 return Err(match reason {
                     StartError::Agent { program, reason } if !words.is_empty() => {
                         StartError::Agent { program, reason: format!("{reason}; it said: {words}") }
@@ -159,11 +174,27 @@ impl Lane {
                 });
             }
         };
+        let Self { number, helper, leader, listener, files, directory } = self;
         let prefix = format!("{}{number}-", grounds.prefix);
         let ground = Ground::new(grounds.isolation, root.pid, &directory.join(QUEUES), &files, &prefix);
         let has_own_network = grounds.isolation != Isolation::Names;
         let kernel = KernelLooker::new(has_own_network.then_some(root.pid));
-        Ok(Self { helper, leader, listener, root, hello, files, prefix, ground, kernel, run: 0, directory })
+        Ok(Lane { helper, leader, listener, root, hello, files, prefix, ground, kernel, run: 0, directory })
+    }
+
+    /// Ends the agent. Returns what it wrote on its standard error.
+    pub(crate) fn stop(mut self) -> String {
+        end(&mut self.helper, self.leader);
+        let words = last_words(&self.directory);
+        crate::sweep::remove(&self.directory);
+        words
+    }
+}
+
+impl Lane {
+    /// Has the agent and everything in its world end, without waiting for it: for who stops several lanes.
+    pub(crate) fn kill(&mut self) {
+        kill(&mut self.helper);
     }
 
     /// Ends the agent and everything in its world.
@@ -181,14 +212,18 @@ impl Lane {
     }
 }
 
+/// The agent's program, for messages.
+fn program(grounds: &Grounds) -> String {
+    grounds.config.agent.first().map_or_else(String::new, |word| word.to_string_lossy().into_owned())
+}
+
 /// Waits for the root's hello.
 fn greet(
     grounds: &Grounds,
     listener: &UnixListener,
     helper: &mut Child,
 ) -> Result<(Connection, RootHello), StartError> {
-    let program = grounds.config.agent.first().map_or_else(String::new, |word| word.to_string_lossy().into_owned());
-    let failed = |reason: String| StartError::Agent { program: program.clone(), reason };
+    let failed = |reason: String| StartError::Agent { program: program(grounds), reason };
     let limit = clock::now() + grounds.patience_ns();
     let mut connection: Option<Connection> = None;
     loop {
@@ -222,10 +257,14 @@ fn greet(
     }
 }
 
-fn end(helper: &mut Child, leader: Option<Leader>) {
+fn kill(helper: &mut Child) {
     if matches!(helper.try_wait(), Ok(None)) {
         let _ = helper.kill();
     }
+}
+
+fn end(helper: &mut Child, leader: Option<Leader>) {
+    kill(helper);
     let _ = helper.wait();
     // Without namespaces the session is all we have to find the rest by.
     if let Some(leader) = leader {

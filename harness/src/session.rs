@@ -403,9 +403,9 @@ impl Session {
 
 impl Drop for Session {
     fn drop(&mut self) {
-        for lane in self.spare.lock().unwrap_or_else(PoisonError::into_inner).drain(..) {
-            lane.stop();
-        }
+        let mut lanes = self.spare.lock().unwrap_or_else(PoisonError::into_inner);
+        lanes.iter_mut().for_each(Lane::kill);
+        lanes.drain(..).for_each(Lane::stop);
         drop(self.directory.take());
     }
 }

@@ -29,7 +29,7 @@ use harness_core::{
     stamp,
     wire::{Outcome, Received},
 };
-use impls_sys::{descriptor, handles};
+use impls_sys::{descriptor, handles, memory};
 use nix::errno::Errno;
 use spec::{
     Mechanism, Operation,
@@ -41,6 +41,9 @@ use words::Access;
 
 /// A read without a size asks for so many bytes.
 const READ_SIZE: u64 = 64 << 10;
+
+/// From this size on a buffer spans some large pages, and touching it by small ones takes milliseconds.
+const LARGE_BYTES: usize = 8 << 20;
 
 /// A `fill` gives up after so many calls: where the system takes everything, it would never end.
 const FILL_CALLS_MAX: u64 = 1 << 24;
@@ -350,6 +353,9 @@ fn make_buffer(work: &mut Work, size: u64) -> std::result::Result<(), Problem> {
 fn resize(buffer: &mut Vec<u8>, size: usize) {
     if size > buffer.capacity() {
         *buffer = vec![0; size];
+        if size >= LARGE_BYTES {
+            memory::prefer_large_pages(buffer);
+        }
     } else {
         buffer.resize(size, 0);
     }

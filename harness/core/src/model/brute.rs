@@ -32,11 +32,26 @@ pub(super) fn calls<A: Clone + std::fmt::Debug + 'static>(
     })
 }
 
+/// A call that was drawn as one action with several parts, as one of several actions.
+pub(super) fn flat<A>(call: Done<Vec<A>>) -> Done<A> {
+    let Done { process, began, ended, actions } = call;
+    Done { process, began, ended, actions: actions.into_iter().flatten().collect() }
+}
+
 /// Whether the checker accepts it.
 pub(super) fn accepts<M: Model>(model: &M, done: &[Done<M::Action>]) -> bool
 where
     M::Action: Clone,
 {
+    with_trace(done, |trace, actions| match check(model, trace, actions) {
+        Said::Allowed => true,
+        Said::Violated(_) => false,
+        Said::Undecided(why) => panic!("small histories are decided: {why}"),
+    })
+}
+
+/// What a judge says of it.
+pub(super) fn with_trace<A: Clone, R>(done: &[Done<A>], judge: impl FnOnce(&Trace<'_>, &[Known<A>]) -> R) -> R {
     // What the checker asks of an operation is whether it may sleep, and here nobody does.
     let operation = Operation::Sigpending(Sigpending {});
     let calls: Vec<Call<'_>> = done
@@ -61,12 +76,8 @@ where
     marks.sort_by_key(|(at, order, _)| (*at, *order));
     let marks = marks.into_iter().map(|(_, _, mark)| mark).collect();
     let trace = Trace { calls, marks, one_by_one: false };
-    let actions: Vec<Known<M::Action>> = done.iter().map(|done| Known::All(done.actions.clone())).collect();
-    match check(model, &trace, &actions) {
-        Said::Allowed => true,
-        Said::Violated(_) => false,
-        Said::Undecided(why) => panic!("small histories are decided: {why}"),
-    }
+    let actions: Vec<Known<A>> = done.iter().map(|done| Known::All(done.actions.clone())).collect();
+    judge(&trace, &actions)
 }
 
 /// Whether any order of the actions is allowed in which what had returned comes before what began after.

@@ -56,8 +56,8 @@ pub trait Model {
     }
 
     /// The kinds of actions before which an action that is allowed in this state may be done without loss, while its call is
-    /// pending: whatever others do before it, if it is of these kinds alone, is allowed after it as well and leaves the same state.
-    /// The search follows one order then, where it would follow all.
+    /// pending: whatever others can do before it, if it is of these kinds alone, they can do after it as well, in one order or
+    /// another, and that leaves the same state. The search follows one order then, where it would follow all.
     fn may_precede(&self, _state: &Self::State, _process: usize, _action: &Self::Action) -> Kinds {
         0
     }

@@ -823,11 +823,10 @@ mod tests {
                 },
                 _ => true,
             };
-            let flat = |call: Done<Vec<Action>>| Done {
-                process: call.process,
-                began: call.began,
-                ended: call.ended,
-                actions: call.actions.into_iter().flatten().filter(&mut once).collect(),
+            let flat = |call: Done<Vec<Action>>| {
+                let mut call = brute::flat(call);
+                call.actions.retain(&mut once);
+                call
             };
             calls.into_iter().map(flat).filter(|call| !call.actions.is_empty()).collect()
         })
