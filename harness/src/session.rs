@@ -152,6 +152,12 @@ pub struct Session {
     controls: Mutex<HashMap<String, Judgement>>,
 }
 
+/// What a lane has to tell: what it has done, and what it does next.
+struct News {
+    completed: Option<Box<Completion>>,
+    started: Option<usize>,
+}
+
 impl Session {
     /// Finds out what isolation can be had, starts the first lane, and hears the agent's hello.
     ///
@@ -259,20 +265,23 @@ impl Session {
                 scope.spawn(move || self.work(number, lanes, jobs, &sender));
             }
             drop(sender);
-            for progress in receiver {
-                if let Progress::Completed(completion) = &progress
-                    && self.grounds.config.fail_fast
-                    && completion.judgement.as_ref().is_some_and(|judgement| judgement.verdict >= Verdict::Broken)
-                {
-                    self.cancel();
+            for News { completed, started } in receiver {
+                if let Some(completion) = completed {
+                    let verdict = completion.judgement.as_ref().map(|judgement| judgement.verdict);
+                    if self.grounds.config.fail_fast && verdict.is_some_and(|verdict| verdict >= Verdict::Broken) {
+                        self.cancel();
+                    }
+                    on_progress(Progress::Completed(completion));
                 }
-                on_progress(progress);
+                if let Some(index) = started {
+                    on_progress(Progress::Started(index));
+                }
             }
         });
     }
 
     /// One lane's thread: takes jobs until none is left.
-    fn work(&self, number: usize, lanes: usize, jobs: &Jobs, sender: &mpsc::Sender<Progress>) {
+    fn work(&self, number: usize, lanes: usize, jobs: &Jobs, sender: &mpsc::Sender<News>) {
         let processors = &self.grounds.processors;
         // A story's processes share one processor with the harness: a hand-over there takes a tenth of one across.
         let own = if lanes > 1 || processors.len() == 1 {
@@ -281,23 +290,31 @@ impl Session {
             &processors[..1]
         };
         let mut lane: Option<Lane> = None;
-        while let Some((index, job, turn)) = jobs.take() {
+        let mut completed: Option<Box<Completion>> = None;
+        let mut pinned: &[usize] = &[];
+        loop {
+            let mut next = jobs.take();
             if self.is_cancelled() {
                 jobs.clear();
-                break;
+                next = None;
             }
-            let race = job.plan.race;
-            let _ = lane::pin(0, if race { processors } else { own });
-            let started = clock::now();
-            let _ = sender.send(Progress::Started(index));
-            let (judgement, skip) = self.do_job(number, &mut lane, &job, if race { processors } else { own });
-            drop(turn);
-            let duration_ns = clock::now().saturating_sub(started);
-            let completion = Completion { index, plan: job.plan, judgement, skip, duration_ns };
-            if sender.send(Progress::Completed(Box::new(completion))).is_err() {
+            // Who listens is woken once for both.
+            let news = News { completed: completed.take(), started: next.as_ref().map(|(index, ..)| *index) };
+            if sender.send(news).is_err() {
                 jobs.clear();
                 break;
             }
+            let Some((index, job, turn)) = next else { break };
+            let wanted = if job.plan.race { processors } else { own };
+            if pinned != wanted {
+                let _ = lane::pin(0, wanted);
+                pinned = wanted;
+            }
+            let started = clock::now();
+            let (judgement, skip) = self.do_job(number, &mut lane, &job, wanted);
+            drop(turn);
+            let duration_ns = clock::now().saturating_sub(started);
+            completed = Some(Box::new(Completion { index, plan: job.plan, judgement, skip, duration_ns }));
         }
         if let Some(lane) = lane {
             self.spare.lock().unwrap_or_else(PoisonError::into_inner).push(lane);

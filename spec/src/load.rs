@@ -11,13 +11,11 @@ pub use complaint::{Complaint, Complaints, snippet};
 pub(crate) use decode::CLAIMS;
 
 use crate::scenario::{Scenario, Source};
+use rayon::prelude::*;
 use std::{
     fs, io,
-    num::NonZero,
-    panic::resume_unwind,
     path::{Path, PathBuf},
     sync::Arc,
-    thread,
 };
 
 /// A scenario's file is at most this long, in bytes.
@@ -107,25 +105,14 @@ pub fn directory(root: &Path) -> (Vec<Scenario>, Vec<Complaints>) {
     }
     paths.sort();
     let mut scenarios = Vec::new();
-    for loaded in files(root, &paths) {
+    let loaded: Vec<_> = paths.par_iter().map(|path| file(&id_of(root, path), path)).collect();
+    for loaded in loaded {
         match loaded {
             Ok(scenario) => scenarios.push(scenario),
             Err(found) => complaints.push(found),
         }
     }
     (scenarios, complaints)
-}
-
-/// Loads files side by side: nothing else of a run goes on before they are known.
-fn files(root: &Path, paths: &[PathBuf]) -> Vec<Result<Scenario, Complaints>> {
-    let processors = thread::available_parallelism().map_or(1, NonZero::get);
-    let share = paths.len().div_ceil(processors).max(1);
-    thread::scope(|scope| {
-        let load = |path: &PathBuf| file(&id_of(root, path), path);
-        let shares: Vec<_> =
-            paths.chunks(share).map(|paths| scope.spawn(move || paths.iter().map(load).collect::<Vec<_>>())).collect();
-        shares.into_iter().flat_map(|share| share.join().unwrap_or_else(|panic| resume_unwind(panic))).collect()
-    })
 }
 
 /// The id of a scenario: its path below the root, without the suffix.

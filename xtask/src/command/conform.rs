@@ -25,6 +25,7 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
+    thread,
     time::Duration,
 };
 
@@ -127,18 +128,12 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let interrupted = Arc::new(AtomicBool::new(false));
     let (runner, record) = arguments.record(&corpus, &selected, settings, &interrupted)?;
     let costs = arguments.costs(&runner, &record, &selected);
-    // The agents end before anything is printed: whoever reads the last line finds nothing of ours still running.
-    drop(runner);
-    // JSON Lines were written as they came; of those just the summary is left.
-    let text = match arguments.format {
-        Format::Jsonl => jsonl::summary(record.summary()),
-        format => before_last_line(&render(&record, format, arguments.verbose)?, &costs.text),
-    };
-    let is_whole = arguments.selection.is_everything() && record.complete;
-    let outcome = match record.complete {
-        true => portrait::settle(&record, &corpus, &selected, is_whole, arguments.bless)?,
-        false => portrait::Outcome::Unchanged,
-    };
+    // The agents end while the text is made, and before it is printed: whoever reads the last line finds nothing of ours still running.
+    let ended = thread::scope(|scope| {
+        scope.spawn(move || drop(runner));
+        arguments.settle(&record, &corpus, &selected, &costs)
+    });
+    let (text, outcome) = ended?;
     output::print(&text)?;
     costs.too_slow.iter().for_each(|words| output::say(words));
     Ok(exit_code(record.summary(), outcome, interrupted.load(Ordering::Relaxed)))
@@ -173,6 +168,27 @@ fn nothing(selection: &Selection) -> String {
 }
 
 impl Arguments {
+    /// What there is to say of a run, and what became of the portrait.
+    fn settle(
+        &self,
+        record: &RunRecord,
+        corpus: &Corpus,
+        selected: &[Selected<'_>],
+        costs: &Brief,
+    ) -> anyhow::Result<(String, portrait::Outcome)> {
+        // JSON Lines were written as they came; of those just the summary is left.
+        let text = match self.format {
+            Format::Jsonl => jsonl::summary(record.summary()),
+            format => before_last_line(&render(record, format, self.verbose)?, &costs.text),
+        };
+        let is_whole = self.selection.is_everything() && record.complete;
+        let outcome = match record.complete {
+            true => portrait::settle(record, corpus, selected, is_whole, self.bless)?,
+            false => portrait::Outcome::Unchanged,
+        };
+        Ok((text, outcome))
+    }
+
     fn settings(&self, paths: &[PathBuf]) -> anyhow::Result<Settings> {
         let mut settings = Settings::new(agent::command(self.agent.as_deref())?);
         settings.jobs = self.jobs.map_or(0, usize::from);

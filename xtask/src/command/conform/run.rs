@@ -9,6 +9,7 @@ use harness_core::{
     plan::Parameter,
     race::{Environment, Release},
 };
+use rayon::prelude::*;
 use reports::{label, run::Header};
 use std::{
     collections::BTreeMap,
@@ -204,8 +205,9 @@ impl Runner {
         };
         let mut jobs: Vec<Job> = Vec::new();
         let mut places: Vec<usize> = Vec::new();
-        for (place, selected) in selected.iter().enumerate() {
-            match self.job(selected, &host) {
+        let planned: Vec<_> = selected.par_iter().map(|selected| self.job(selected, &host)).collect();
+        for (place, (selected, planned)) in selected.iter().zip(planned).enumerate() {
+            match planned {
                 Ok(job) => {
                     jobs.push(job);
                     places.push(place);
