@@ -65,7 +65,28 @@ impl Call {
 
     /// Whether it waits on this descriptor.
     pub(crate) fn is_wait_on(&self, descriptor: i32) -> bool {
-        matches!(self.name.as_str(), "read" | "recvfrom" | "recvmsg" | "readv")
-            && self.first == u64::try_from(descriptor).ok()
+        let descriptor = u64::try_from(descriptor).ok();
+        match self.name.as_str() {
+            "read" | "recvfrom" | "recvmsg" | "readv" => self.first == descriptor,
+            // It is told one more than the highest descriptor that it waits on.
+            "pselect6" => self.first == descriptor.map(|descriptor| descriptor + 1),
+            _ => false,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Call;
+    use rstest::rstest;
+
+    #[rstest]
+    #[case("recvfrom", 5, true)]
+    #[case("recvfrom", 6, false)]
+    #[case("pselect6", 6, true)]
+    #[case("pselect6", 5, false)]
+    #[case("mq_timedreceive", 5, false)]
+    fn a_wait_for_commands_is_known(#[case] name: &str, #[case] first: u64, #[case] expected: bool) {
+        assert_eq!(Call { name: name.to_owned(), first: Some(first) }.is_wait_on(5), expected);
     }
 }
