@@ -9,7 +9,6 @@ use harness_core::{
     plan::Parameter,
     race::{Environment, Release},
 };
-use rayon::prelude::*;
 use reports::{label, run::Header};
 use std::{
     collections::BTreeMap,
@@ -205,7 +204,7 @@ impl Runner {
         };
         let mut jobs: Vec<Job> = Vec::new();
         let mut places: Vec<usize> = Vec::new();
-        let planned: Vec<_> = selected.par_iter().map(|selected| self.job(selected, &host)).collect();
+        let planned = spec::load::side_by_side(selected, |selected| self.job(selected, &host));
         for (place, (selected, planned)) in selected.iter().zip(planned).enumerate() {
             match planned {
                 Ok(job) => {
