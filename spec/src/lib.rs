@@ -7,6 +7,7 @@ pub mod errno;
 pub mod limits;
 pub mod load;
 pub mod operation;
+pub mod parallel;
 pub mod scaffold;
 pub mod scenario;
 pub mod schema;

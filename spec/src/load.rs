@@ -10,8 +10,10 @@ pub(crate) use check::PLATFORMS;
 pub use complaint::{Complaint, Complaints, snippet};
 pub(crate) use decode::CLAIMS;
 
-use crate::scenario::{Scenario, Source};
-use rayon::{ThreadPoolBuilder, prelude::*};
+use crate::{
+    parallel,
+    scenario::{Scenario, Source},
+};
 use std::{
     fs, io,
     path::{Path, PathBuf},
@@ -105,24 +107,13 @@ pub fn directory(root: &Path) -> (Vec<Scenario>, Vec<Complaints>) {
     }
     paths.sort();
     let mut scenarios = Vec::new();
-    for loaded in side_by_side(&paths, |path| file(&id_of(root, path), path)) {
+    for loaded in parallel::map(&paths, |path| file(&id_of(root, path), path)) {
         match loaded {
             Ok(scenario) => scenarios.push(scenario),
             Err(found) => complaints.push(found),
         }
     }
     (scenarios, complaints)
-}
-
-/// Does the same with each of these on all processors, for what has to be done before anything else can go on. Results come in their order.
-///
-/// The threads end with it, so that memory which they have no more use for is had by those that come after.
-pub fn side_by_side<T: Sync, R: Send>(items: &[T], work: impl Fn(&T) -> R + Sync) -> Vec<R> {
-    match ThreadPoolBuilder::new().build() {
-        Ok(pool) => pool.install(|| items.par_iter().map(&work).collect()),
-        // Where there is no room for threads, this one does it.
-        Err(_) => items.iter().map(work).collect(),
-    }
 }
 
 /// The id of a scenario: its path below the root, without the suffix.

@@ -258,6 +258,7 @@ impl<'p> Story<'p> {
         rest::kernel_is_done(self.plan, lane, lasted, grace)
     }
 
+    /// One round of looks at this story's processes, as [`rest::look`] has it.
     fn look(&self, owes: &[Option<Owes>], before: Option<&[Option<Look>]>) -> Result<Round, Fault> {
         rest::look(&self.team.members, owes, self.everybody, before)
     }

@@ -223,8 +223,7 @@ impl Team {
                         greet(plan, self.run, hello, connection, true, &mut greeted)?;
                         let new = greeted.into_iter().flatten();
                         self.members.extend(new.map(|(hello, connection)| Member::new(plan, hello, connection)));
-                        self.introduce()?;
-                        return Ok(());
+                        return self.introduce();
                     }
                     Some(other) => return Err(out_of_turn(process, &other, "it was just forked and has to say hello")),
                     None if connection.is_over() => {

@@ -204,7 +204,7 @@ impl Runner {
         };
         let mut jobs: Vec<Job> = Vec::new();
         let mut places: Vec<usize> = Vec::new();
-        let planned = spec::load::side_by_side(selected, |selected| self.job(selected, &host));
+        let planned = spec::parallel::map(selected, |selected| self.job(selected, &host));
         for (place, (selected, planned)) in selected.iter().zip(planned).enumerate() {
             match planned {
                 Ok(job) => {
