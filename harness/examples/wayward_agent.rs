@@ -8,7 +8,9 @@ use harness_core::wire::{
 };
 use nix::{
     errno::Errno,
+    fcntl::{FcntlArg, FdFlag, fcntl},
     poll::{PollFd, PollFlags, PollTimeout, poll},
+    sys::wait::waitpid,
     time::{ClockId, clock_gettime},
 };
 use spec::Operation;
@@ -22,6 +24,9 @@ use std::{
     },
     process::{Child, Command, Stdio},
 };
+
+/// How many milliseconds a process that hangs up lives on: so long that whoever takes that for its end goes on before it.
+const LIVES_ON_MS: u8 = 50;
 
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -113,6 +118,8 @@ fn end_all(children: &mut [(String, Child)]) {
         let _ = child.kill();
         let _ = child.wait();
     }
+    // What they forked is the root's now.
+    while waitpid(None, None).is_ok() {}
 }
 
 fn report_ended(stream: &mut UnixStream, run: u64, children: &mut Vec<(String, Child)>) {
@@ -143,6 +150,7 @@ fn start(mode: &str, open: &Open) -> Vec<(String, Child)> {
     let run = if mode == "unknown-run" { open.run + 7 } else { open.run };
     open.processes
         .iter()
+        .filter(|process| !process.forked)
         .map(|process| {
             let mut command = Command::new(&program);
             command.args([mode, "process", &run.to_string(), &process.name]).stdin(Stdio::null());
@@ -206,6 +214,21 @@ fn process(mode: &str, mut stream: UnixStream, arguments: &[String]) {
     let mut lines = Lines { buffer: Vec::new() };
     loop {
         match lines.next(&mut stream) {
+            ToAgent::Do(Do { step, run: of, operation: Operation::Exit(exit), .. }) => {
+                say(&mut stream, &FromAgent::Begin(Begin { step, run: of, at: now() }));
+                if mode == "hang-up" {
+                    let _ = stream.shutdown(std::net::Shutdown::Both);
+                    let _ = poll(&mut [], PollTimeout::from(LIVES_ON_MS));
+                }
+                std::process::exit(i32::try_from(exit.status.unwrap_or(0)).unwrap_or(1));
+            }
+            ToAgent::Do(Do { step, run: of, operation: Operation::Fork(child), .. }) => {
+                say(&mut stream, &FromAgent::Begin(Begin { step, run: of, at: now() }));
+                let began = now();
+                spawn_with(&held, mode, run, &child.process);
+                let outcome = Outcome::Done;
+                say(&mut stream, &FromAgent::End(End { step, run: of, began, ended: now(), outcome }));
+            }
             ToAgent::Do(step) => {
                 let run = if mode == "lie-run" { 0 } else { step.run };
                 do_step(mode, &mut stream, &mut held, &step, run, &mut lines);
@@ -223,6 +246,19 @@ fn process(mode: &str, mut stream: UnixStream, arguments: &[String]) {
             _ => {}
         }
     }
+}
+
+/// In place of a fork: starts a process that holds what this one does.
+#[expect(clippy::zombie_processes, reason = "the root reaps it when the run is closed")]
+fn spawn_with(held: &Held, mode: &str, run: &str, name: &str) {
+    let program = std::env::current_exe().expect("this program has a path");
+    let mut command = Command::new(program);
+    command.args([mode, "process", run, name]).stdin(Stdio::null());
+    for ((channel, end), file) in held {
+        fcntl(file, FcntlArg::F_SETFD(FdFlag::empty())).expect("a descriptor can be inherited");
+        command.arg(format!("{channel}:{end}:{}:keep", file.as_raw_fd()));
+    }
+    command.spawn().expect("this program can be started");
 }
 
 /// Reads commands from the connection itself.

@@ -59,6 +59,11 @@ impl Member {
         self.decoders.fill_with(Decoder::new);
     }
 
+    /// Whether it has closed its connection and the root, which did not start it, will not tell how it ends.
+    fn ends_unseen(&self) -> bool {
+        self.is_forked && self.connection.is_over() && self.ending.is_none()
+    }
+
     /// Whether it has ended and said all it had to say.
     pub(super) fn is_over(&self) -> bool {
         self.ending.is_some() && self.connection.is_over()
@@ -256,7 +261,8 @@ impl Team {
         let mut descriptors = vec![lane.root.descriptor()];
         descriptors.extend(open.iter().map(|member| self.members[*member].connection.descriptor()));
         let readable = wait(&descriptors, timeout_ns);
-        if !readable.contains(&true) {
+        // No descriptor tells of the end of a process that another one forked.
+        if !readable.contains(&true) && !self.members.iter().any(Member::ends_unseen) {
             return Ok(Vec::new());
         }
         let said: Vec<usize> =
@@ -309,9 +315,9 @@ impl Team {
                 }
                 arrivals.push(Arrival::Said(index, message));
             }
-            // Of a forked process the root cannot know, and its connection is the only sign.
-            if member.is_forked && member.connection.is_over() {
-                member.ending.get_or_insert(ProcessEnding::Unseen);
+            // A process that ends closes its descriptors first, and its parent is told later.
+            if member.ends_unseen() && member.looker.has_ended() {
+                member.ending = Some(ProcessEnding::Unseen);
             }
             if let (false, true, Some(ending)) = (before[index], member.is_over(), &member.ending) {
                 arrivals.push(Arrival::Ended(index, ending.clone()));

@@ -8,6 +8,7 @@ use super::{Call, Look, Standing};
 use nix::{
     mqueue::mq_unlink,
     sched::{CpuSet, sched_getaffinity},
+    sys::signal::kill,
     unistd::Pid,
 };
 use std::{
@@ -85,6 +86,23 @@ impl Looker {
             (Some(_), Some(schedstat)) if fingerprint(schedstat, call) == before.fingerprint => before.clone(),
             _ => self.look(),
         }
+    }
+
+    /// Whether it has ended, and who waits for that has been woken. What is not there has ended.
+    pub(crate) fn has_ended(&self) -> bool {
+        let mut stat = [0; 1024];
+        let is_over = match read(self.files().stat.as_ref(), &mut stat).and_then(parse_stat) {
+            // Its first thread may end before the others.
+            Some(('Z' | 'X' | 'x', threads)) => threads <= 1,
+            Some(_) => false,
+            None => true,
+        };
+        if is_over {
+            // The kernel marks a process as ended and wakes its parent under one lock. A signal to a group takes that lock as well, so
+            // that it waits until both are done; signal 0 is sent to nobody.
+            let _ = kill(Pid::from_raw(0), None);
+        }
+        is_over
     }
 
     /// Whether it runs, or waits for a processor, and for how long it ran so far, in nanoseconds. For what is gone, or cannot be
@@ -311,7 +329,10 @@ pub(crate) fn unlink_queue(name: &str) -> bool {
 mod tests {
     use super::{Looker, Standing, goes_on_by_itself, parse_stat, start_time};
     use nix::{
-        sys::signal::{Signal, kill},
+        sys::{
+            signal::{Signal, kill},
+            wait::{Id, WaitPidFlag, waitid},
+        },
         unistd::Pid,
     };
     use std::process::{Command, Stdio};
@@ -360,6 +381,19 @@ mod tests {
         child.wait().unwrap();
         assert_eq!(looker.look_again(&stopped).standing, Standing::Gone);
         assert_eq!(looker.look().standing, Standing::Gone);
+    }
+
+    #[test]
+    fn a_process_has_ended_once_it_can_be_waited_for() {
+        let mut child = Command::new("cat").stdin(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
+        let pid = i32::try_from(child.id()).unwrap();
+        let looker = Looker::new(pid);
+        assert!(!looker.has_ended());
+        drop(child.stdin.take());
+        waitid(Id::Pid(Pid::from_raw(pid)), WaitPidFlag::WEXITED | WaitPidFlag::WNOWAIT).unwrap();
+        assert!(looker.has_ended(), "nobody has reaped it");
+        child.wait().unwrap();
+        assert!(looker.has_ended(), "it is gone");
     }
 
     #[test]

@@ -20,6 +20,11 @@ impl Looker {
         self.look()
     }
 
+    /// A connection that was closed is the only sign here.
+    pub(crate) fn has_ended(&self) -> bool {
+        true
+    }
+
     pub(crate) fn run_time(&self) -> (bool, u64) {
         (false, 0)
     }

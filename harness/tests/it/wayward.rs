@@ -65,6 +65,34 @@ fn an_agent_that_gives_the_id_of_somebody_else_is_faulty() {
     assert!(got.contains("said that its process id is"), "{got}");
 }
 
+/// A story in which it is noticed when a forked process ends.
+const END_OF_A_CHILD: &str = "
+title: The end of a pipe comes when the forked process that holds it ends
+because: A reader waits for its last writer.
+cites: [\"POSIX.1-2024 read(): end-of-file\"]
+mechanisms: [pipe]
+channels: { line: stream }
+within: 1s
+story:
+  - parent: { write: hello }
+  - parent: { fork: child }
+  - parent: { close: line }
+  - reader: { read: 64, gives: hello }
+  - reader: { read: 64, blocks: reading }
+  - child: { exit: 0 }
+  - reader: { resumes: reading, gives: end }
+";
+
+#[rstest]
+#[case::at_once("well")]
+#[case::after_it_closed_its_connection("hang-up")]
+fn a_forked_process_ends_when_the_kernel_says_so(#[case] mode: &str) {
+    let session = session(mode).expect("it starts");
+    let completions = run(&session, vec![plan(END_OF_A_CHILD)]);
+    let judgement = completions[0].judgement.as_ref().expect("it ran");
+    assert_eq!(judgement.verdict, Verdict::Held, "{:#?}", judgement.findings);
+}
+
 /// A walk through the two orders of a write and a read.
 const WALK: &str = "
 title: In each order of a write and a read the bytes are read
