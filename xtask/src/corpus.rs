@@ -3,7 +3,10 @@
 use crate::{ExitCode, Failure, output, workspace};
 use reports::compare::Clauses;
 use spec::{Scenario, load};
-use std::path::{Path, PathBuf};
+use std::{
+    collections::BTreeSet,
+    path::{Path, PathBuf},
+};
 
 /// Loaded scenarios, sorted by id.
 #[derive(Debug, Default)]
@@ -38,16 +41,25 @@ impl Corpus {
         Self { scenarios, is_own: true }.unless(&complaints)
     }
 
-    /// Loads one scenario of the repository, for who wants no other.
+    /// Where the corpus has the scenario with this id.
+    #[must_use]
+    pub fn file(id: &str) -> PathBuf {
+        Self::folder().join(format!("{id}.yaml"))
+    }
+
+    /// Loads some scenarios of the repository, for who wants no other.
     ///
     /// # Errors
-    /// With every complaint about its file, or when there is none.
-    pub fn own_scenario(id: &str) -> anyhow::Result<Self> {
-        let path = Self::folder().join(format!("{id}.yaml"));
-        match load::file(id, Path::new(&workspace::shown(&path))) {
-            Ok(scenario) => Ok(Self { scenarios: vec![scenario], is_own: true }),
-            Err(complaints) => Self::default().unless(&[complaints]),
+    /// With every complaint about their files, or when there is none.
+    pub fn own_scenarios(ids: &BTreeSet<&str>) -> anyhow::Result<Self> {
+        let (mut scenarios, mut complaints) = (Vec::new(), Vec::new());
+        for id in ids {
+            match load::file(id, Path::new(&workspace::shown(&Self::file(id)))) {
+                Ok(scenario) => scenarios.push(scenario),
+                Err(failed) => complaints.push(failed),
+            }
         }
+        Self { scenarios, is_own: true }.unless(&complaints)
     }
 
     /// Loads somebody's own files and folders.

@@ -3,7 +3,10 @@
 use crate::{Failure, corpus::Corpus};
 use harness_core::expand::{self, InstanceName};
 use spec::{Mechanism, Scenario, vocabulary::PROPERTIES};
-use std::path::{Path, PathBuf};
+use std::{
+    collections::BTreeSet,
+    path::{Path, PathBuf},
+};
 use wildmatch::WildMatch;
 
 /// The arguments that select instances.
@@ -88,6 +91,14 @@ pub struct Sorted {
     filters: Vec<Filter>,
 }
 
+impl Sorted {
+    /// The scenarios of the corpus that are meant, where each is named: nobody else's file has to be read, or to be right.
+    fn scenarios(&self) -> Option<BTreeSet<&str>> {
+        let named = self.filters.iter().map(Filter::scenario);
+        named.collect::<Option<BTreeSet<_>>>().filter(|named| !named.is_empty())
+    }
+}
+
 #[derive(Clone, Debug)]
 enum Filter {
     /// This scenario, whatever it runs on.
@@ -101,6 +112,16 @@ enum Filter {
 impl Filter {
     fn of(text: &str) -> Self {
         if text.contains(['*', '?']) { Self::Glob(WildMatch::new(text)) } else { Self::Substring(text.to_owned()) }
+    }
+
+    /// The one scenario that it is about, where it names one of the corpus: by its file, or by the whole id of an instance.
+    fn scenario(&self) -> Option<&str> {
+        let id = match self {
+            Self::Scenario(id) => id,
+            Self::Substring(text) => text.strip_suffix(']')?.split_once('[')?.0,
+            Self::Folder(_) | Self::Glob(_) => return None,
+        };
+        Corpus::file(id).is_file().then_some(id)
     }
 
     fn has(&self, name: &InstanceName) -> bool {
@@ -123,7 +144,11 @@ impl Selection {
     /// When a path is not there, or a scenario does not load.
     pub fn load(&self) -> anyhow::Result<(Corpus, Sorted)> {
         let sorted = self.sorted()?;
-        let corpus = if sorted.paths.is_empty() { Corpus::own()? } else { Corpus::of_paths(&sorted.paths)? };
+        let corpus = match sorted.scenarios() {
+            _ if !sorted.paths.is_empty() => Corpus::of_paths(&sorted.paths)?,
+            Some(ids) => Corpus::own_scenarios(&ids)?,
+            None => Corpus::own()?,
+        };
         Ok((corpus, sorted))
     }
 
@@ -207,8 +232,38 @@ fn is_in_corpus(text: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{Partition, hash};
+    use super::{Partition, Selection, hash};
+    use crate::corpus::Corpus;
     use rstest::rstest;
+
+    #[rstest]
+    #[case::a_file(&["spec/scenarios/ordering/end-of-stream.yaml"], Some(1))]
+    #[case::an_instance(&["ordering/end-of-stream[pipe]"], Some(1))]
+    #[case::both_and_another(
+        &["spec/scenarios/ordering/end-of-stream.yaml", "ordering/end-of-stream[pipe]", "priority/queue-highest-first[posix_mq]"],
+        Some(2)
+    )]
+    #[case::no_instance(&["ordering/end-of-stream[no_mechanism]"], Some(1))]
+    #[case::no_scenario(&["ordering/end-of-nothing[pipe]"], None)]
+    #[case::a_part_of_ids(&["end-of-stream"], None)]
+    #[case::a_folder(&["spec/scenarios/ordering"], None)]
+    #[case::one_named_and_a_part(&["ordering/end-of-stream[pipe]", "fifo"], None)]
+    #[case::everything(&[], None)]
+    fn only_what_is_named_is_read(#[case] filters: &[&str], #[case] files: Option<usize>) {
+        let root = crate::workspace::root();
+        let full = |text: &&str| {
+            if text.starts_with("spec/") { root.join(text).display().to_string() } else { (*text).to_owned() }
+        };
+        let selection = Selection { filters: filters.iter().map(full).collect(), ..Selection::default() };
+        let (corpus, sorted) = selection.load().unwrap();
+        let whole = Corpus::own().unwrap();
+        assert_eq!(corpus.scenarios.len(), files.unwrap_or(whole.scenarios.len()));
+        let ids = |corpus| {
+            let selected = selection.apply(corpus, &sorted);
+            selected.into_iter().map(|selected| selected.name.id).collect::<Vec<String>>()
+        };
+        assert_eq!(ids(&corpus), ids(&whole));
+    }
 
     #[rstest]
     #[case("hash:1/1", true)]

@@ -23,7 +23,7 @@ fn main() -> ExitCode {
     }
     let arguments = Arguments::from_args();
     let loaded = match one(&arguments) {
-        Some(scenario) => Corpus::own_scenario(scenario),
+        Some(scenario) => Corpus::own_scenarios(&[scenario].into()),
         None => Corpus::own(),
     };
     let trials = match loaded {

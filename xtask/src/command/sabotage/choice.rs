@@ -119,18 +119,18 @@ mod tests {
 
     #[test]
     fn few_instances_are_ends_of_mechanisms_and_values() {
-        let corpus = Corpus::own_scenario("ordering/stream-keeps-its-order").unwrap();
+        let corpus = Corpus::own_scenarios(&["ordering/stream-keeps-its-order"].into()).unwrap();
         let ids: Vec<String> = few(expand::names(&corpus.scenarios[0])).into_iter().map(|name| name.id).collect();
         let expected = ["[pipe,size=7]", "[tcp6,size=3*PIPE_BUF+5]"];
         assert_eq!(ids, expected.map(|end| format!("ordering/stream-keeps-its-order{end}")));
-        let one = Corpus::own_scenario("ordering/end-of-stream").unwrap();
+        let one = Corpus::own_scenarios(&["ordering/end-of-stream"].into()).unwrap();
         assert_eq!(few(expand::names(&one.scenarios[0]).into_iter().take(1).collect()).len(), 1);
         assert_eq!(few(Vec::new()), Vec::new());
     }
 
     #[test]
     fn only_mechanisms_that_are_spoiled_are_met() {
-        let corpus = Corpus::own_scenario("ordering/end-of-stream").unwrap();
+        let corpus = Corpus::own_scenarios(&["ordering/end-of-stream"].into()).unwrap();
         let selected = instances(&corpus, &saboteur(ShownBy::All, &[Mechanism::Tcp], &[]));
         let ids: Vec<&str> = selected.iter().map(|selected| selected.name.id.as_str()).collect();
         assert_eq!(ids, ["ordering/end-of-stream[tcp]"]);

@@ -60,7 +60,7 @@ mod tests {
         #[case] reason: &str,
         #[case] expected: Option<&str>,
     ) {
-        let corpus = Corpus::own_scenario("ordering/end-of-stream").unwrap();
+        let corpus = Corpus::own_scenarios(&["ordering/end-of-stream"].into()).unwrap();
         let problems = wrong(&BTreeMap::from([(id.to_owned(), reason.to_owned())]), &corpus);
         assert_eq!(problems.is_empty(), expected.is_none(), "{problems:?}");
         assert!(expected.is_none_or(|words| problems[0].contains(words)), "{problems:?}");
