@@ -1,6 +1,6 @@
 //! The engines that run plans: one for stories, one for all orders of steps, and two for processes that run freely.
 
-mod deadline;
+pub(crate) mod deadline;
 mod free;
 pub(crate) mod measure;
 mod orders;

@@ -6,15 +6,15 @@
 mod linux;
 #[cfg(target_os = "linux")]
 pub(crate) use linux::{
-    KernelLooker, Looker, RootLooker, delay_ns_of, id_within, machine_facts, own_delay_ns, processors, start_time,
-    steal_ns, unlink_queue,
+    KernelLooker, Looker, RootLooker, delay_ns_of, family, id_within, machine_facts, own_delay_ns, processors,
+    start_time, steal_ns, unlink_queue,
 };
 #[cfg(not(target_os = "linux"))]
 mod other;
 #[cfg(not(target_os = "linux"))]
 pub(crate) use other::{
-    KernelLooker, Looker, RootLooker, delay_ns_of, id_within, machine_facts, own_delay_ns, processors, start_time,
-    steal_ns, unlink_queue,
+    KernelLooker, Looker, RootLooker, delay_ns_of, family, id_within, machine_facts, own_delay_ns, processors,
+    start_time, steal_ns, unlink_queue,
 };
 
 /// What the kernel has left to do that may wake a process.

@@ -1,9 +1,8 @@
 //! A lane: one root agent in a world of its own, and the socket on which it and its processes call.
 
 use crate::{
-    clock,
     connection::Connection,
-    engine::measure::Paces,
+    engine::{deadline::Deadline, measure::Paces},
     fault::{Fault, StartError},
     host::KernelLooker,
     isolation::{self, Isolation},
@@ -224,7 +223,8 @@ fn greet(
     helper: &mut Child,
 ) -> Result<(Connection, RootHello), StartError> {
     let failed = |reason: String| StartError::Agent { program: program(grounds), reason };
-    let limit = clock::now() + grounds.patience_ns();
+    let started = i32::try_from(helper.id()).unwrap_or(0);
+    let mut deadline = Deadline::of_an_answer(grounds);
     let mut connection: Option<Connection> = None;
     loop {
         match &mut connection {
@@ -249,10 +249,9 @@ fn greet(
         if let Ok(Some(status)) = helper.try_wait() {
             return Err(failed(format!("it ended ({status}) before its hello")));
         }
-        if clock::now() > limit {
-            let limit_ms = grounds.patience_ns() / 1_000_000;
+        if deadline.is_over_for(started).map_err(|fault| failed(fault.to_string()))? {
             let what = if connection.is_some() { "say hello" } else { "connect to its socket" };
-            return Err(failed(format!("it did not {what} within {limit_ms} ms")));
+            return Err(failed(deadline.silence("it", what).to_string()));
         }
     }
 }

@@ -3,7 +3,10 @@
 
 mod calls;
 
-use super::team::{Arrival, Opening, Team, out_of_turn};
+use super::{
+    deadline::Deadline,
+    team::{Arrival, Opening, Team, out_of_turn},
+};
 use crate::{
     clock,
     fault::Fault,
@@ -184,7 +187,7 @@ impl Crew<'_> {
             let message = ToAgent::Measure(measure.clone());
             self.team.members[*member].connection.send(&message, patience)?;
         }
-        let limit = clock::now() + patience;
+        let mut deadline = Deadline::of_an_answer(self.grounds);
         let mut heard: Vec<Option<Measured>> = told.iter().map(|_| None).collect();
         while heard.iter().any(Option::is_none) {
             for arrival in self.team.arrivals(self.lane, 50_000_000)? {
@@ -213,10 +216,10 @@ impl Crew<'_> {
                     }
                 }
             }
-            if clock::now() > limit {
+            if deadline.is_over(&self.team.members)? {
                 let silent = heard.iter().position(Option::is_none).map_or(0, |place| told[place].0);
                 let who = self.team.members[silent].name.clone();
-                return Err(Fault::Silent { who, what: "say what it measured", limit_ms: patience / 1_000_000 });
+                return Err(deadline.silence(who, "say what it measured"));
             }
         }
         Ok(Taken::All(heard.into_iter().flatten().collect()))

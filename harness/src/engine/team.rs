@@ -1,8 +1,7 @@
 //! A team: the processes of one run, from `open` to `close`.
 
-use super::renewal;
+use super::{deadline::Deadline, renewal};
 use crate::{
-    clock,
     connection::Connection,
     fault::Fault,
     host::{self, Looker},
@@ -113,7 +112,7 @@ impl Team {
         let mut greeted: Vec<Option<(ProcessHello, Connection)>> = plan.processes.iter().map(|_| None).collect();
         let mut opened = false;
         let mut early: Vec<Exited> = Vec::new();
-        let limit = clock::now() + patience;
+        let mut deadline = Deadline::of_an_answer(grounds);
         let ids_matter = !renewal::stays_in_channels(plan);
         // Those that are forked later stand last in the plan.
         let first = plan.processes.iter().filter(|process| process.forked_by.is_none()).count();
@@ -166,13 +165,13 @@ impl Team {
                     format!("ended ({ending}) before it was told to do anything"),
                 ));
             }
-            if clock::now() > limit {
+            if deadline.is_over_for(lane.root.pid)? {
                 let missing = plan.processes.iter().zip(&greeted[..first]).find(|(_, greeted)| greeted.is_none());
                 let (who, what) = match missing {
                     Some((process, _)) => (process.name.clone(), "say hello"),
                     None => (lane.root.who.clone(), "say that all is open"),
                 };
-                return Err(Fault::Silent { who, what, limit_ms: patience / 1_000_000 });
+                return Err(deadline.silence(who, what));
             }
         }
         let members =
@@ -208,8 +207,7 @@ impl Team {
         plan: &Plan,
         process: &str,
     ) -> Result<(), Fault> {
-        let patience = grounds.patience_ns();
-        let limit = clock::now() + patience;
+        let mut deadline = Deadline::of_an_answer(grounds);
         let mut waiting: Option<Connection> = None;
         loop {
             match &waiting {
@@ -237,9 +235,8 @@ impl Team {
                     None => {}
                 }
             }
-            if clock::now() > limit {
-                let limit_ms = patience / 1_000_000;
-                return Err(Fault::Silent { who: process.to_owned(), what: "say hello after it was forked", limit_ms });
+            if deadline.is_over_for(lane.root.pid)? {
+                return Err(deadline.silence(process, "say hello after it was forked"));
             }
         }
     }
@@ -348,7 +345,7 @@ impl Team {
         hear: &mut dyn FnMut(Arrival, &Self) -> Result<(), Fault>,
     ) -> Result<Vec<Journal>, Fault> {
         let patience = grounds.patience_ns();
-        let limit = clock::now() + patience;
+        let mut deadline = Deadline::of_an_answer(grounds);
         self.harvest = Some((Vec::new(), false));
         lane.root.send(&ToAgent::Harvest(Harvest { run: self.run }), patience)?;
         loop {
@@ -359,9 +356,8 @@ impl Team {
             if let Some((journals, _)) = self.harvest.take_if(|(_, whole)| *whole) {
                 return Ok(journals);
             }
-            if clock::now() > limit {
-                let limit_ms = patience / 1_000_000;
-                return Err(Fault::Silent { who: lane.root.who.clone(), what: "send the journals", limit_ms });
+            if deadline.is_over_for(lane.root.pid)? {
+                return Err(deadline.silence(&lane.root.who, "send the journals"));
             }
         }
     }
@@ -373,7 +369,7 @@ impl Team {
     pub(super) fn close(self, grounds: &Grounds, lane: &mut Lane) -> Result<(), Fault> {
         let patience = grounds.patience_ns();
         lane.root.send(&ToAgent::Close(Close { run: self.run }), patience)?;
-        let limit = clock::now() + patience;
+        let mut deadline = Deadline::of_an_answer(grounds);
         loop {
             wait(&[lane.root.descriptor()], 20_000_000);
             lane.root.fetch()?;
@@ -394,9 +390,8 @@ impl Team {
             if lane.root.is_over() {
                 return Err(lane::root_gone(lane));
             }
-            if clock::now() > limit {
-                let limit_ms = patience / 1_000_000;
-                return Err(Fault::Silent { who: lane.root.who.clone(), what: "say that all is closed", limit_ms });
+            if deadline.is_over_for(lane.root.pid)? {
+                return Err(deadline.silence(&lane.root.who, "say that all is closed"));
             }
         }
     }

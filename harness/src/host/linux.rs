@@ -297,6 +297,18 @@ impl RootLooker {
     }
 }
 
+/// A process and all that come from it, where the system tells of them.
+pub(crate) fn family(root: i32) -> Vec<i32> {
+    let mut family = vec![root];
+    let mut next = 0;
+    while let Some(pid) = family.get(next) {
+        let children = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
+        family.extend(children.split_ascii_whitespace().filter_map(|word| word.parse::<i32>().ok()));
+        next += 1;
+    }
+    family
+}
+
 /// The processors this process may run on.
 pub(crate) fn processors() -> Vec<usize> {
     let set = sched_getaffinity(Pid::from_raw(0)).unwrap_or_default();
