@@ -63,6 +63,12 @@ impl Call {
         matches!(self.name.as_str(), "nanosleep" | "clock_nanosleep")
     }
 
+    /// Whether it sends on this descriptor.
+    pub(crate) fn is_send_on(&self, descriptor: i32) -> bool {
+        matches!(self.name.as_str(), "write" | "sendto" | "sendmsg" | "writev")
+            && self.first == u64::try_from(descriptor).ok()
+    }
+
     /// Whether it waits on this descriptor.
     pub(crate) fn is_wait_on(&self, descriptor: i32) -> bool {
         let descriptor = u64::try_from(descriptor).ok();
@@ -88,5 +94,14 @@ mod tests {
     #[case("mq_timedreceive", 5, false)]
     fn a_wait_for_commands_is_known(#[case] name: &str, #[case] first: u64, #[case] expected: bool) {
         assert_eq!(Call { name: name.to_owned(), first: Some(first) }.is_wait_on(5), expected);
+    }
+
+    #[rstest]
+    #[case("sendto", 5, true)]
+    #[case("write", 5, true)]
+    #[case("sendto", 6, false)]
+    #[case("recvfrom", 5, false)]
+    fn an_answer_under_way_is_known(#[case] name: &str, #[case] first: u64, #[case] expected: bool) {
+        assert_eq!(Call { name: name.to_owned(), first: Some(first) }.is_send_on(5), expected);
     }
 }

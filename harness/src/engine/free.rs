@@ -195,13 +195,13 @@ impl<'p> Race<'p> {
             let unreported =
                 self.team.members.iter().any(|member| member.ending.is_some() != member.connection.is_over());
             let owes = self.owes();
-            let look = |before: Option<&[Option<Look>]>| rest::look(&self.team.members, &owes, false, before);
-            let round = if unreported { Round::Running } else { look(before.as_deref())? };
+            let look = || rest::look(&self.team.members, &owes, false);
+            let round = if unreported { Round::Running } else { look()? };
             match round {
                 Round::Quiet(looks) if before.as_ref() == Some(&looks) => {
                     let lasted = clock::now().saturating_sub(quiet_since);
                     let is_done = rest::kernel_is_done(self.plan, lane, lasted, grace);
-                    let again = look(Some(&looks))?;
+                    let again = look()?;
                     if is_done && matches!(again, Round::Quiet(again) if again == looks) {
                         let late = self.team.drain(lane)?;
                         if late.is_empty() {

@@ -454,8 +454,8 @@ fn quiet(team: &Team, owes: &[Option<Owes>]) -> Result<Option<Vec<Option<Look>>>
     if unreported {
         return Ok(None);
     }
-    let Round::Quiet(first) = rest::look(&team.members, owes, false, None)? else { return Ok(None) };
-    let Round::Quiet(second) = rest::look(&team.members, owes, false, Some(&first))? else { return Ok(None) };
+    let Round::Quiet(first) = rest::look(&team.members, owes, false)? else { return Ok(None) };
+    let Round::Quiet(second) = rest::look(&team.members, owes, false)? else { return Ok(None) };
     Ok((first == second).then_some(second))
 }
 

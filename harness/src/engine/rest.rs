@@ -38,29 +38,24 @@ pub(super) enum Round {
 }
 
 /// Looks at all that matter. `owes[i]` is what member `i` owes; a member that owes nothing is looked at only with `everybody`.
-/// `before` is what was seen in the round before, if all were at rest in it.
-pub(super) fn look(
-    members: &[Member],
-    owes: &[Option<Owes>],
-    everybody: bool,
-    before: Option<&[Option<Look>]>,
-) -> Result<Round, Fault> {
+pub(super) fn look(members: &[Member], owes: &[Option<Owes>], everybody: bool) -> Result<Round, Fault> {
     let mut looks = Vec::with_capacity(members.len());
-    for (index, (member, owes)) in members.iter().zip(owes).enumerate() {
+    for (member, owes) in members.iter().zip(owes) {
         if member.is_over() || (owes.is_none() && !everybody) {
             looks.push(None);
             continue;
         }
-        let look = match before.and_then(|before| before.get(index)?.as_ref()) {
-            Some(before) => member.looker.look_again(before),
-            None => member.looker.look(),
-        };
+        let look = member.looker.look();
         match (&look.standing, owes) {
             (Standing::Running, _) => return Ok(Round::Running),
             // Its last words and the root's report are on their way.
             (Standing::Gone, _) => return Ok(Round::Running),
             (Standing::Stopped, _) | (Standing::Asleep(_), None) => {}
             (Standing::Asleep(call), Some(_)) if call.is_sleep() => return Ok(Round::Running),
+            // What it says is longer than the connection holds: it goes on as soon as some of that was read here.
+            (Standing::Asleep(call), Some(_)) if member.control_fd.is_some_and(|control| call.is_send_on(control)) => {
+                return Ok(Round::Running);
+            }
             (Standing::Asleep(_), Some(owes)) if owes.timed => return Ok(Round::Running),
             (Standing::Asleep(_), Some(_)) => {}
         }

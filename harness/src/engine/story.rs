@@ -212,7 +212,7 @@ impl<'p> Story<'p> {
                 continue;
             }
             let owes = self.owes(line);
-            let round = if unreported { Round::Running } else { self.look(&owes, before.as_deref())? };
+            let round = if unreported { Round::Running } else { self.look(&owes)? };
             let overdue = self.deadline.is_over(&self.team.members)?;
             match round {
                 Round::Quiet(looks) if before.as_ref() == Some(&looks) => {
@@ -259,8 +259,8 @@ impl<'p> Story<'p> {
     }
 
     /// One round of looks at this story's processes, as [`rest::look`] has it.
-    fn look(&self, owes: &[Option<Owes>], before: Option<&[Option<Look>]>) -> Result<Round, Fault> {
-        rest::look(&self.team.members, owes, self.everybody, before)
+    fn look(&self, owes: &[Option<Owes>]) -> Result<Round, Fault> {
+        rest::look(&self.team.members, owes, self.everybody)
     }
 
     /// Whether all are still as they were when they were looked at, after the kernel was looked at as well: what it had left to do
@@ -269,7 +269,7 @@ impl<'p> Story<'p> {
         if !self.plan.has(Feature::Deferred) {
             return Ok(true);
         }
-        let round = self.look(owes, Some(looks))?;
+        let round = self.look(owes)?;
         Ok(matches!(round, Round::Quiet(again) if again == looks))
     }
 

@@ -49,6 +49,9 @@ impl Looker {
     }
 
     /// Looks. A process that cannot be looked at is gone. A process with several threads is asleep when all of them are.
+    ///
+    /// All three files are needed, in this order: that it is off its processor is told by `syscall` alone, that it is being woken and has
+    /// not come to a processor yet by `stat` alone, and that it did not run meanwhile by `schedstat`, compared with the look before.
     pub(crate) fn look(&self) -> Look {
         let running = || Look { standing: Standing::Running, fingerprint: String::new() };
         let gone = || Look { standing: Standing::Gone, fingerprint: String::new() };
@@ -73,19 +76,6 @@ impl Looker {
         };
         let schedstat = read(files.schedstat.as_ref(), &mut schedstat).unwrap_or_default();
         Look { standing, fingerprint: fingerprint(schedstat, call) }
-    }
-
-    /// Looks at what was at rest before. As long as it has not run since, and is in the same call, it stands as it did: it would have
-    /// to run to stop, to end or to start a thread.
-    pub(crate) fn look_again(&self, before: &Look) -> Look {
-        let (mut call, mut schedstat) = ([0_u8; 256], [0_u8; 256]);
-        let files = self.files();
-        let call = read(files.syscall.as_ref(), &mut call);
-        let schedstat = read(files.schedstat.as_ref(), &mut schedstat);
-        match (call, schedstat) {
-            (Some(_), Some(schedstat)) if fingerprint(schedstat, call) == before.fingerprint => before.clone(),
-            _ => self.look(),
-        }
     }
 
     /// Whether it has ended, and who waits for that has been woken. What is not there has ended.
@@ -347,7 +337,10 @@ mod tests {
         },
         unistd::Pid,
     };
-    use std::process::{Command, Stdio};
+    use std::{
+        io::Write as _,
+        process::{Command, Stdio},
+    };
 
     #[test]
     fn a_name_with_parentheses_does_not_confuse() {
@@ -378,21 +371,40 @@ mod tests {
             std::thread::yield_now();
         };
         assert_eq!(looker.look(), first);
-        assert_eq!(looker.look_again(&first), first);
         kill(pid, Signal::SIGSTOP).unwrap();
         let stopped = loop {
-            let look = looker.look_again(&first);
+            let look = looker.look();
             if look.standing == Standing::Stopped {
                 break look;
             }
             std::thread::yield_now();
         };
-        assert_eq!(looker.look_again(&stopped), stopped);
+        assert_eq!(looker.look(), stopped);
         kill(pid, Signal::SIGCONT).unwrap();
         drop(child.stdin.take());
         child.wait().unwrap();
-        assert_eq!(looker.look_again(&stopped).standing, Standing::Gone);
         assert_eq!(looker.look().standing, Standing::Gone);
+    }
+
+    #[test]
+    fn a_process_is_not_at_rest_from_the_instant_that_it_is_woken() {
+        let mut child = Command::new("cat").stdin(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
+        let looker = Looker::new(i32::try_from(child.id()).unwrap());
+        let mut input = child.stdin.take().unwrap();
+        for time in 0..5000 {
+            let asleep = loop {
+                let look = looker.look();
+                if matches!(&look.standing, Standing::Asleep(call) if call.name == "read") && looker.look() == look {
+                    break look;
+                }
+                std::thread::yield_now();
+            };
+            // It is woken before this returns, and may come to a processor much later.
+            input.write_all(b"x").unwrap();
+            assert_ne!(looker.look(), asleep, "after {time} times");
+        }
+        drop(input);
+        child.wait().unwrap();
     }
 
     #[test]
