@@ -17,7 +17,7 @@ use crate::helper;
 use std::{
     ffi::OsString,
     path::Path,
-    process::{Command, ExitCode, Stdio},
+    process::{Command, ExitCode},
 };
 
 /// What a person asks for.
@@ -66,40 +66,41 @@ impl Isolation {
     }
 }
 
-/// Finds out what can be had, by trying it with a program that does nothing.
-///
-/// # Errors
-/// What stands in the way, where namespaces were demanded.
-pub(crate) fn choose(choice: IsolationChoice, helper: &Path) -> Result<Isolation, String> {
-    if choice == IsolationChoice::None {
-        return Ok(Isolation::Names);
-    }
-    let mut obstacles = Vec::new();
-    for isolation in platform::candidates() {
-        match try_out(*isolation, helper) {
-            Ok(()) => return Ok(*isolation),
-            Err(obstacle) => obstacles.push(obstacle),
-        }
-    }
+/// What to try for a session's first lane, best first.
+pub(crate) fn candidates(choice: IsolationChoice) -> Vec<Isolation> {
+    let namespaces = platform::candidates();
     match choice {
-        IsolationChoice::Namespaces => Err(obstacles.join("; ")),
-        _ => Ok(Isolation::Names),
+        IsolationChoice::None => vec![Isolation::Names],
+        IsolationChoice::Namespaces => namespaces.to_vec(),
+        IsolationChoice::Auto => namespaces.iter().copied().chain([Isolation::Names]).collect(),
     }
 }
 
-fn try_out(isolation: Isolation, helper: &Path) -> Result<(), String> {
-    let output = lane_command(isolation, helper, &[])
-        .stdin(Stdio::null())
-        .output()
-        .map_err(|error| format!("cannot start {}: {error}", helper.display()))?;
-    if output.status.success() {
-        return Ok(());
-    }
-    let words = String::from_utf8_lossy(&output.stderr);
-    Err(format!("{}: {}", isolation.describe(), words.trim()))
+/// Why a helper did not become an agent.
+#[derive(Debug)]
+enum NotStarted {
+    /// There is no such world here.
+    World(String),
+    /// The agent's program cannot be started in it.
+    Agent(String),
 }
 
-/// The command that starts an agent in a world of its own. Without an agent the helpers do all but that, and exit.
+impl From<String> for NotStarted {
+    fn from(obstacle: String) -> Self {
+        Self::World(obstacle)
+    }
+}
+
+/// What a helper's words begin with where it cannot enter the world that it was told to.
+const NO_WORLD: &str = "plumbline: no world: ";
+
+/// The obstacle, where a helper ended with these words because it cannot enter the world that it was told to.
+pub(crate) fn obstacle(isolation: Isolation, words: &str) -> Option<String> {
+    let obstacle = words.strip_prefix(NO_WORLD)?;
+    Some(format!("{}: {obstacle}", isolation.describe()))
+}
+
+/// The command that starts an agent in a world of its own.
 pub(crate) fn lane_command(isolation: Isolation, helper: &Path, agent: &[OsString]) -> Command {
     let mut command = helper::command(helper, "lane");
     command.arg(isolation.word()).arg(std::process::id().to_string()).args(agent);
@@ -125,9 +126,12 @@ pub(crate) fn inner_main(arguments: &[OsString]) -> ExitCode {
 }
 
 #[expect(clippy::print_stderr, reason = "a helper's only way to say why it could not start an agent")]
-fn report(result: Result<ExitCode, String>) -> ExitCode {
-    result.unwrap_or_else(|obstacle| {
-        eprintln!("{obstacle}");
+fn report(result: Result<ExitCode, NotStarted>) -> ExitCode {
+    result.unwrap_or_else(|not_started| {
+        match not_started {
+            NotStarted::World(obstacle) => eprintln!("{NO_WORLD}{obstacle}"),
+            NotStarted::Agent(obstacle) => eprintln!("{obstacle}"),
+        }
         ExitCode::from(77)
     })
 }

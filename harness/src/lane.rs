@@ -159,12 +159,15 @@ impl Starting {
     /// Waits for the agent's hello.
     ///
     /// # Errors
-    /// When it does not say hello, or speaks another protocol. It is ended then.
+    /// When it does not say hello, or speaks another protocol, or there is no world for it. It is ended then.
     pub(crate) fn greet(mut self, grounds: &Grounds) -> Result<Lane, StartError> {
         let (root, hello) = match greet(grounds, &self.listener, &mut self.helper) {
             Ok(greeted) => greeted,
             Err(reason) => {
                 let words = self.stop();
+                if let Some(obstacle) = isolation::obstacle(grounds.isolation, &words) {
+                    return Err(StartError::Isolation(obstacle));
+                }
                 return Err(match reason {
                     StartError::Agent { program, reason } if !words.is_empty() => {
                         StartError::Agent { program, reason: format!("{reason}; it said: {words}") }

@@ -5,7 +5,7 @@ use crate::{
     engine::{self, Ran},
     fault::{Fault, StartError},
     host,
-    isolation::{self, IsolationChoice},
+    isolation::{self, Isolation, IsolationChoice},
     jobs::Jobs,
     lane::{self, Grounds, Lane},
     listener::Listener,
@@ -159,12 +159,11 @@ struct News {
 }
 
 impl Session {
-    /// Finds out what isolation can be had, starts the first lane, and hears the agent's hello.
+    /// Starts the first lane, in the best isolation that can be had, and hears the agent's hello.
     ///
     /// # Errors
     /// When the agent cannot be started or does not speak the protocol, or demanded isolation cannot be had.
     pub fn start(config: Config) -> Result<Self, StartError> {
-        let isolation = isolation::choose(config.isolation, &config.helper).map_err(StartError::Isolation)?;
         let runs = lane::runs_directory();
         sweep::sweep_stale(&runs);
         let prefix = sweep::prefix(std::process::id());
@@ -173,32 +172,49 @@ impl Session {
             .tempdir_in(&runs)
             .map_err(|error| StartError::Directory { directory: runs, error })?;
         let warden = Warden::start(&config.helper, directory.path(), &prefix).ok();
-        let processors = host::processors();
-        let lanes = if config.jobs == 0 { processors.len() * LANES_A_PROCESSOR } else { config.jobs };
-        let directory_path = directory.path().to_owned();
-        let seed = AtomicU64::new(config.seed);
-        let best_environments = Mutex::default();
-        let grounds = Grounds {
+        let candidates = isolation::candidates(config.isolation);
+        let mut grounds = Grounds {
+            seed: AtomicU64::new(config.seed),
             config,
-            isolation,
-            directory: directory_path,
+            isolation: Isolation::Names,
+            directory: directory.path().to_owned(),
             prefix,
-            processors,
+            processors: host::processors(),
             warden,
-            seed,
-            best_environments,
+            best_environments: Mutex::default(),
             paces: Mutex::default(),
         };
-        let grounds = Arc::new(grounds);
-        let spawner = Spawner::start(&grounds);
-        let lane = spawner.lane(0)?;
+        let mut obstacles = match candidates.is_empty() {
+            true => vec!["this system has none that we know of".to_owned()],
+            false => Vec::new(),
+        };
+        for isolation in candidates {
+            grounds.isolation = isolation;
+            let shared = Arc::new(grounds);
+            let spawner = Spawner::start(&shared);
+            match spawner.lane(0) {
+                Ok(lane) => return Ok(Self::with_first(lane, spawner, shared, directory)),
+                Err(StartError::Isolation(obstacle)) => obstacles.push(obstacle),
+                Err(error) => return Err(error),
+            }
+            drop(spawner);
+            grounds = Arc::into_inner(shared).expect("its spawner, which has ended, was the only other to have it");
+        }
+        Err(StartError::Isolation(obstacles.join("; ")))
+    }
+
+    fn with_first(lane: Lane, spawner: Spawner, grounds: Arc<Grounds>, directory: tempfile::TempDir) -> Self {
+        let lanes = match grounds.config.jobs {
+            0 => grounds.processors.len() * LANES_A_PROCESSOR,
+            jobs => jobs,
+        };
         let facts = Facts {
             hello: lane.hello.clone(),
-            isolation: isolation.describe().to_owned(),
+            isolation: grounds.isolation.describe().to_owned(),
             processors: grounds.processors.len() as u64,
             lanes,
         };
-        Ok(Self {
+        Self {
             spare: Mutex::new(vec![lane]),
             directory: Some(directory),
             spawner,
@@ -206,7 +222,7 @@ impl Session {
             facts,
             cancelled: AtomicBool::new(false),
             controls: Mutex::new(HashMap::new()),
-        })
+        }
     }
 
     /// What is known of the host and the agent.

@@ -106,8 +106,17 @@ pub fn directory(root: &Path) -> (Vec<Scenario>, Vec<Complaints>) {
         complaints.push(Complaints::about_file(&root.to_string_lossy(), complaint::unreadable(&error)));
     }
     paths.sort();
-    let mut scenarios = Vec::new();
-    for loaded in parallel::map(&paths, |path| file(&id_of(root, path), path)) {
+    let named: Vec<(String, PathBuf)> = paths.into_iter().map(|path| (id_of(root, &path), path)).collect();
+    let (scenarios, found) = files(&named);
+    complaints.extend(found);
+    (scenarios, complaints)
+}
+
+/// Loads files, each with the id that it is to have: those that load, and the complaints about those that do not, in their order.
+#[must_use]
+pub fn files(named: &[(String, PathBuf)]) -> (Vec<Scenario>, Vec<Complaints>) {
+    let (mut scenarios, mut complaints) = (Vec::new(), Vec::new());
+    for loaded in parallel::map(named, |(id, path)| file(id, path)) {
         match loaded {
             Ok(scenario) => scenarios.push(scenario),
             Err(found) => complaints.push(found),

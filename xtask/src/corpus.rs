@@ -52,13 +52,8 @@ impl Corpus {
     /// # Errors
     /// With every complaint about their files, or when there is none.
     pub fn own_scenarios(ids: &BTreeSet<&str>) -> anyhow::Result<Self> {
-        let (mut scenarios, mut complaints) = (Vec::new(), Vec::new());
-        for id in ids {
-            match load::file(id, Path::new(&workspace::shown(&Self::file(id)))) {
-                Ok(scenario) => scenarios.push(scenario),
-                Err(failed) => complaints.push(failed),
-            }
-        }
+        let named = |id: &&str| ((*id).to_owned(), PathBuf::from(workspace::shown(&Self::file(id))));
+        let (scenarios, complaints) = load::files(&ids.iter().map(named).collect::<Vec<_>>());
         Self { scenarios, is_own: true }.unless(&complaints)
     }
 
@@ -67,18 +62,13 @@ impl Corpus {
     /// # Errors
     /// With every complaint about every file, or when two files have the same id.
     pub fn of_paths(paths: &[PathBuf]) -> anyhow::Result<Self> {
-        let (mut scenarios, mut complaints) = (Vec::new(), Vec::new());
-        for path in paths {
-            if path.is_dir() {
-                let (loaded, failed) = load::directory(path);
-                scenarios.extend(loaded);
-                complaints.extend(failed);
-            } else {
-                match load::file(&id_of_file(path), path) {
-                    Ok(scenario) => scenarios.push(scenario),
-                    Err(failed) => complaints.push(failed),
-                }
-            }
+        let (folders, files): (Vec<&PathBuf>, Vec<&PathBuf>) = paths.iter().partition(|path| path.is_dir());
+        let named: Vec<(String, PathBuf)> = files.into_iter().map(|path| (id_of_file(path), path.clone())).collect();
+        let (mut scenarios, mut complaints) = load::files(&named);
+        for folder in folders {
+            let (loaded, failed) = load::directory(folder);
+            scenarios.extend(loaded);
+            complaints.extend(failed);
         }
         scenarios.sort_by(|left, right| left.id.cmp(&right.id));
         if let Some(twins) = scenarios.windows(2).find(|pair| pair[0].id == pair[1].id) {

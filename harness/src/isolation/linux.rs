@@ -1,6 +1,6 @@
 //! Linux: namespaces(7), user_namespaces(7), pid_namespaces(7), prctl(2), rtnetlink(7).
 
-use super::Isolation;
+use super::{Isolation, NotStarted};
 use crate::{helper, lane};
 use nix::{
     mount::{MsFlags, mount},
@@ -32,7 +32,7 @@ pub(super) fn candidates() -> &'static [Isolation] {
 }
 
 /// The outer helper: enters the namespaces that its child is to be born into, starts it, and waits for it.
-pub(super) fn lane(isolation: Isolation, parent: i32, agent: &[OsString]) -> Result<ExitCode, String> {
+pub(super) fn lane(isolation: Isolation, parent: i32, agent: &[OsString]) -> Result<ExitCode, NotStarted> {
     die_with_parent(Some(Pid::from_raw(parent)))?;
     // A session of its own: signals from the terminal reach the harness alone, and all of a lane is found by its session.
     let _ = setsid();
@@ -65,14 +65,14 @@ pub(super) fn lane(isolation: Isolation, parent: i32, agent: &[OsString]) -> Res
 }
 
 /// The inner helper: the first process of its namespaces. Makes them fit to live in and becomes the agent.
-pub(super) fn inner(isolation: Isolation, agent: &[OsString]) -> Result<ExitCode, String> {
-    let [ids, agent @ ..] = agent else { return Err("the inner helper lacks its arguments".to_owned()) };
+pub(super) fn inner(isolation: Isolation, agent: &[OsString]) -> Result<ExitCode, NotStarted> {
+    let [ids, agent @ ..] = agent else { return Err("the inner helper lacks its arguments".to_owned().into()) };
     die_with_parent(None)?;
     private_mounts()?;
     loopback_up()?;
     if isolation == Isolation::User {
         let ids = ids.to_string_lossy();
-        let (uid, gid) = ids.split_once(':').ok_or("the inner helper lacks its user")?;
+        let (uid, gid) = ids.split_once(':').ok_or_else(|| "the inner helper lacks its user".to_owned())?;
         let parse = |id: &str| id.parse::<u32>().map_err(|error| format!("`{id}` is no id: {error}"));
         // Back to the user's own ids, and without a privilege: agents run as the person who started them.
         unshare(CloneFlags::CLONE_NEWUSER).map_err(|error| format!("unshare of the second user namespace: {error}"))?;
@@ -98,10 +98,12 @@ fn getuid_outside(isolation: Isolation) -> String {
     }
 }
 
-fn become_agent(agent: &[OsString]) -> Result<ExitCode, String> {
-    let Some((program, arguments)) = agent.split_first() else { return Ok(ExitCode::SUCCESS) };
+fn become_agent(agent: &[OsString]) -> Result<ExitCode, NotStarted> {
+    let Some((program, arguments)) = agent.split_first() else {
+        return Err(NotStarted::Agent("no agent was named".to_owned()));
+    };
     let error = Command::new(program).args(arguments).exec();
-    Err(format!("cannot start `{}`: {error}", program.to_string_lossy()))
+    Err(NotStarted::Agent(format!("cannot start `{}`: {error}", program.to_string_lossy())))
 }
 
 /// The kernel kills this process when its parent dies, also after exec.

@@ -15,6 +15,11 @@ use std::{
 /// The threads whose work can wake a process.
 const WORKERS: [&str; 2] = ["(kworker/", "(ksoftirqd/"];
 
+/// Queues whose work wakes nobody who is in a scenario: network namespaces that have no process any more are taken apart, for a tenth of
+/// a second each, and every lane that starts or ends leaves one; files are written to a disk. Both queues are unbound: what comes
+/// meanwhile does not wait for such a worker, another is woken for it.
+const FOREIGN_QUEUES: [&str; 2] = ["+netns) ", "+flush-"];
+
 /// The parent of all threads of the kernel.
 const KTHREADD: i32 = 2;
 
@@ -54,8 +59,7 @@ impl KernelLooker {
                 WORKERS.iter().any(|name| stat.contains(name)).then_some(file)
             });
             let mut buffer = [0; 1024];
-            let state = read(stat.as_ref(), &mut buffer).and_then(parse_stat);
-            if let Some(('R' | 'D', _)) = state {
+            if read(stat.as_ref(), &mut buffer).is_some_and(has_work) {
                 return Some(true);
             }
         }
@@ -74,6 +78,13 @@ impl KernelLooker {
             .collect();
         (!tables.is_empty()).then(|| tables.iter().any(|table| has_timer(table)))
     }
+}
+
+/// Whether the worker with this `/proc/pid/stat` does something, or is about to, that may be for a process: the name of one that works
+/// ends with that of its queue.
+fn has_work(stat: &str) -> bool {
+    let works = matches!(parse_stat(stat), Some(('R' | 'D', _)));
+    works && !FOREIGN_QUEUES.iter().any(|queue| stat.contains(queue))
 }
 
 /// A file of `/proc` may be longer than any buffer; the kernel makes its text anew for each read.
@@ -98,7 +109,8 @@ fn has_timer(table: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{KernelLooker, has_timer};
+    use super::{KernelLooker, has_timer, has_work};
+    use rstest::rstest;
 
     const TABLE: &str = "\
   sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode
@@ -106,6 +118,21 @@ mod tests {
    1: 0100007F:0016 0100007F:C350 01 00000000:00000000 02:000A8C2B 00000000     0        0 2 2 0 20 4 1 10 -1
    2: 0100007F:C350 0100007F:0016 06 00000000:00000000 03:00001234 00000000     0        0 0 3 0
 ";
+
+    #[rstest]
+    #[case::sleeping("kworker/u8:1-events_unbound", 'I', false)]
+    #[case::just_woken("kworker/u8:1-events_unbound", 'R', true)]
+    #[case::working("kworker/u8:1+events_unbound", 'R', true)]
+    #[case::waiting_for_memory("kworker/0:2+events", 'D', true)]
+    #[case::softirq("ksoftirqd/0", 'R', true)]
+    #[case::taking_a_network_apart("kworker/u8:0+netns", 'D', false)]
+    #[case::writing_to_a_disk("kworker/u8:0+flush-254:0", 'R', false)]
+    #[case::woken_after_a_network("kworker/u8:0-netns", 'R', true)]
+    #[case::of_a_kernel_that_names_no_queues("kworker/u8:0", 'D', true)]
+    fn a_worker_has_work(#[case] name: &str, #[case] state: char, #[case] expected: bool) {
+        let zeros = " 0".repeat(40);
+        assert_eq!(has_work(&format!("7 ({name}) {state} 2 0 0 0 -1 69238880{zeros}\n")), expected);
+    }
 
     #[test]
     fn a_connection_at_rest_has_no_timer() {
