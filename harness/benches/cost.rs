@@ -1,4 +1,5 @@
-//! What the harness costs: a step of a story, a scenario that does almost nothing, and beside them a bare fork and wait.
+//! What the harness costs: a step of a story, a scenario that does almost nothing, and beside them the least that the protocol asks for, and
+//! a bare fork and wait.
 //!
 //! `cargo bench -p harness` (a C compiler is needed). The reference agent has to be built: `cargo build --release -p impls`.
 
@@ -82,6 +83,10 @@ fn cost(criterion: &mut Criterion) {
             let empty = run_many(&session, &short, times);
             whole.saturating_sub(empty) / 200
         });
+    });
+    let protocol = compiled("protocol");
+    group.bench_function("the least that the protocol asks for in that scenario, in C", |bencher| {
+        bencher.iter_custom(|times| nanoseconds(Command::new(&protocol).arg(times.to_string())));
     });
     let fork_and_wait = compiled("fork_and_wait");
     group.bench_function("fork and wait of two processes, in C", |bencher| {

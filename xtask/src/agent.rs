@@ -1,5 +1,7 @@
 //! The agent's command: somebody's own, or the reference agent, built where there is something to build it with.
 
+mod copy;
+
 use crate::{Failure, workspace};
 use anyhow::{Context as _, bail};
 use std::{
@@ -82,7 +84,7 @@ pub fn reference() -> anyhow::Result<PathBuf> {
     if !built.is_file() {
         bail!("the agent was built, but is not at {}: name it with --agent", built.display());
     }
-    Ok(built)
+    Ok(copy::in_large_pieces(&built))
 }
 
 /// The reference agent as it is to be measured: built in release where its sources are, else the one beside this program.

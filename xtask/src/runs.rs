@@ -95,9 +95,9 @@ pub fn read(name: &str) -> anyhow::Result<RunRecord> {
 }
 
 fn known() -> String {
-    let mut names: Vec<String> = fs::read_dir(folder())
-        .map(|entries| entries.flatten().map(|entry| entry.file_name().to_string_lossy().into_owned()).collect())
-        .unwrap_or_default();
+    let runs = fs::read_dir(folder()).into_iter().flatten().flatten();
+    let runs = runs.filter(|entry| entry.file_name() != LATEST && entry.path().join(RECORD).is_file());
+    let mut names: Vec<String> = runs.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
     names.sort();
     match names.last() {
         Some(last) => format!(", as `{last}`"),
