@@ -6,7 +6,7 @@ use super::{
     process::{Process, no_meetings},
 };
 use crate::{
-    measure::{self, Channels, Company, Recorder, Stopped, Task},
+    measure::{self, Channels, Company, Recorder, Stopped, Task, Why},
     perform::{Held, Problem},
 };
 use harness_core::wire::{FromAgent, Measure, Measured, measure::Task as What};
@@ -31,8 +31,10 @@ impl Process<'_> {
         };
         let measured = match measured {
             Ok(measured) => measured,
-            Err(Stopped::Impossible(why)) => Measured { impossible: Some(why), ..Measured::default() },
-            Err(Stopped::Problem(problem)) => return Err(problem.into()),
+            Err(stopped) => match stopped.why() {
+                Why::Impossible(why) => Measured { impossible: Some(why), ..Measured::default() },
+                Why::Problem(problem) => return Err(problem.into()),
+            },
         };
         self.control.send(&FromAgent::Measured(Box::new(measured)))
     }

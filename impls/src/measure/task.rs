@@ -40,20 +40,30 @@ const SECOND_WORD: usize = 1024;
 
 /// Why a task was not done to its end.
 #[derive(Debug)]
-pub enum Stopped {
+pub enum Why {
     /// It cannot be done here, and why.
     Impossible(String),
     /// Something is wrong.
     Problem(Problem),
 }
 
+/// That a task was not done to its end. It is one word, so that a loop that is measured learns in a register that all is well.
+#[derive(Debug)]
+pub struct Stopped(Box<Why>);
+
 impl From<Problem> for Stopped {
     fn from(problem: Problem) -> Self {
-        Self::Problem(problem)
+        Self(Box::new(Why::Problem(problem)))
     }
 }
 
 impl Stopped {
+    /// It cannot be done here, and why.
+    #[cold]
+    pub(super) fn impossible(why: String) -> Self {
+        Self(Box::new(Why::Impossible(why)))
+    }
+
     /// For `map_err`: names the call. What the system's limits forbid cannot be done; all else has no place in a measurement.
     #[cold]
     pub(super) fn of(call: &str, failure: Failure) -> Self {
@@ -66,9 +76,9 @@ impl Stopped {
                 | Errno::ENOTSUP
                 | Errno::EPERM
                 | Errno::EACCES),
-            ) => Self::Impossible(format!("{call}: {errno:?} ({})", errno.desc())),
+            ) => Self::impossible(format!("{call}: {errno:?} ({})", errno.desc())),
             Failure::Errno(errno) => Problem(format!("{call}: {errno:?} ({})", errno.desc())).into(),
-            Failure::Senseless(why) => Self::Impossible(format!("{call}: {why}")),
+            Failure::Senseless(why) => Self::impossible(format!("{call}: {why}")),
         }
     }
 
@@ -76,6 +86,12 @@ impl Stopped {
     #[cold]
     pub(super) fn wrong(expected: u64, got: u64) -> Self {
         Problem(format!("message {expected} was due, and {got} came")).into()
+    }
+
+    /// Why.
+    #[must_use]
+    pub fn why(self) -> Why {
+        *self.0
     }
 }
 
