@@ -24,7 +24,7 @@ pub use lock::DrivenLock;
 pub use memory::DrivenMemory;
 pub use queue::DrivenQueue;
 pub use stream::DrivenStream;
-pub use task::{Company, Recorder, Stopped, Task, Why};
+pub use task::{Company, Recorder, Stopped, Task};
 pub use wake::DrivenWake;
 
 use crate::{ability::Object, perform::Problem};

@@ -6,7 +6,7 @@ use super::{
     process::{Process, no_meetings},
 };
 use crate::{
-    measure::{self, Channels, Company, Recorder, Stopped, Task, Why},
+    measure::{self, Channels, Company, Recorder, Stopped, Task},
     perform::{Held, Problem},
 };
 use harness_core::wire::{FromAgent, Measure, Measured, measure::Task as What};
@@ -31,10 +31,8 @@ impl Process<'_> {
         };
         let measured = match measured {
             Ok(measured) => measured,
-            Err(stopped) => match stopped.why() {
-                Why::Impossible(why) => Measured { impossible: Some(why), ..Measured::default() },
-                Why::Problem(problem) => return Err(problem.into()),
-            },
+            Err(Stopped::Impossible(why)) => Measured { impossible: Some(why), ..Measured::default() },
+            Err(Stopped::Problem(problem)) => return Err(problem.into()),
         };
         self.control.send(&FromAgent::Measured(Box::new(measured)))
     }

@@ -78,7 +78,7 @@ fn take<C: Counter>(counter: &mut C, task: &mut Task<'_>) -> Result<(), Stopped>
     let total = task.together(|| {
         wait(counter)?;
         guarded.store(guarded.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
-        post(counter)
+        Ok(post(counter)?)
     })?;
     let counted = guarded.load(Ordering::SeqCst);
     if counted == total { Ok(()) } else { Err(Stopped::wrong(total, counted)) }

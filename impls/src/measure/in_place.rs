@@ -54,7 +54,7 @@ pub(super) fn drive<Q: Queue>(ends: &mut Ends<'_, Q>, task: &mut Task<'_>) -> Re
 /// The ring beneath a queue.
 #[inline]
 fn ring<Q: Queue>(queue: &mut Q) -> Result<&mut Ring, Stopped> {
-    queue.in_place().ok_or_else(|| Stopped::impossible("its messages are copied by the system".to_owned()))
+    queue.in_place().ok_or_else(|| Stopped::Impossible("its messages are copied by the system".to_owned()))
 }
 
 fn reserving(failure: Failure) -> Stopped {

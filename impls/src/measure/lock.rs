@@ -29,13 +29,13 @@ impl<L: Lock> DrivenLock for L {
 }
 
 #[inline(always)]
-fn lock<L: Lock>(lock: &mut L, mode: Mode) -> Result<(), Stopped> {
-    lock.lock(mode, Bytes::default(), Patience::Forever).map_err(|failure| Stopped::of("lock", failure))
+fn lock<L: Lock>(lock: &mut L, mode: Mode) -> Result<(), Box<Stopped>> {
+    lock.lock(mode, Bytes::default(), Patience::Forever).map_err(|failure| Box::new(Stopped::of("lock", failure)))
 }
 
 #[inline(always)]
-fn unlock<L: Lock>(lock: &mut L) -> Result<(), Stopped> {
-    lock.unlock(Bytes::default()).map_err(|failure| Stopped::of("unlock", failure))
+fn unlock<L: Lock>(lock: &mut L) -> Result<(), Box<Stopped>> {
+    lock.unlock(Bytes::default()).map_err(|failure| Box::new(Stopped::of("unlock", failure)))
 }
 
 /// What it protects is a cell that is read and written as if nobody else did: at the end every time has to be counted.

@@ -49,7 +49,7 @@ fn send_message<Q: Queue>(queue: &mut Q, payload: &mut Payload, number: u64) -> 
     let whole = payload.stamp(number).len();
     let length =
         queue.send_frame(payload.frame(), Patience::Forever).map_err(|failure| Stopped::of("send", failure))?;
-    if length == whole { Ok(()) } else { Err(Stopped::impossible(in_pieces(whole, length))) }
+    if length == whole { Ok(()) } else { Err(Stopped::Impossible(in_pieces(whole, length))) }
 }
 
 /// Receives a message, which has to be whole.
@@ -58,7 +58,7 @@ fn receive_whole<Q: Queue>(queue: &mut Q, payload: &mut Payload) -> Result<(), S
     let whole = payload.room().len();
     let message =
         queue.receive_frame(payload.frame(), Patience::Forever).map_err(|failure| Stopped::of("receive", failure))?;
-    if message.length == whole { Ok(()) } else { Err(Stopped::impossible(in_pieces(whole, message.length))) }
+    if message.length == whole { Ok(()) } else { Err(Stopped::Impossible(in_pieces(whole, message.length))) }
 }
 
 /// Receives a message, which has to be that of this number.

@@ -98,7 +98,7 @@ fn by_descriptor<S: Signals>(signals: &mut S, task: &mut Task<'_>) -> Result<(),
 
 #[cfg(not(target_os = "linux"))]
 fn by_descriptor<S: Signals>(_: &mut S, _: &mut Task<'_>) -> Result<(), Stopped> {
-    Err(Stopped::impossible("this system has no signalfd()".to_owned()))
+    Err(Stopped::Impossible("this system has no signalfd()".to_owned()))
 }
 
 /// The signal is blocked but while `sigsuspend()` waits, so that none is caught at another time.

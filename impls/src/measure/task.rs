@@ -40,30 +40,20 @@ const SECOND_WORD: usize = 1024;
 
 /// Why a task was not done to its end.
 #[derive(Debug)]
-pub enum Why {
+pub enum Stopped {
     /// It cannot be done here, and why.
     Impossible(String),
     /// Something is wrong.
     Problem(Problem),
 }
 
-/// That a task was not done to its end. It is one word, so that a loop that is measured learns in a register that all is well.
-#[derive(Debug)]
-pub struct Stopped(Box<Why>);
-
 impl From<Problem> for Stopped {
     fn from(problem: Problem) -> Self {
-        Self(Box::new(Why::Problem(problem)))
+        Self::Problem(problem)
     }
 }
 
 impl Stopped {
-    /// It cannot be done here, and why.
-    #[cold]
-    pub(super) fn impossible(why: String) -> Self {
-        Self(Box::new(Why::Impossible(why)))
-    }
-
     /// For `map_err`: names the call. What the system's limits forbid cannot be done; all else has no place in a measurement.
     #[cold]
     pub(super) fn of(call: &str, failure: Failure) -> Self {
@@ -76,9 +66,9 @@ impl Stopped {
                 | Errno::ENOTSUP
                 | Errno::EPERM
                 | Errno::EACCES),
-            ) => Self::impossible(format!("{call}: {errno:?} ({})", errno.desc())),
+            ) => Self::Impossible(format!("{call}: {errno:?} ({})", errno.desc())),
             Failure::Errno(errno) => Problem(format!("{call}: {errno:?} ({})", errno.desc())).into(),
-            Failure::Senseless(why) => Self::impossible(format!("{call}: {why}")),
+            Failure::Senseless(why) => Self::Impossible(format!("{call}: {why}")),
         }
     }
 
@@ -86,12 +76,6 @@ impl Stopped {
     #[cold]
     pub(super) fn wrong(expected: u64, got: u64) -> Self {
         Problem(format!("message {expected} was due, and {got} came")).into()
-    }
-
-    /// Why.
-    #[must_use]
-    pub fn why(self) -> Why {
-        *self.0
     }
 }
 
@@ -322,11 +306,7 @@ impl<'t> Task<'t> {
     /// Does all operations, unless somebody says before that they are to stop or the time for it is over, and gives how many it did. Slices
     /// are timed where nobody can say so. There is one loop for both, with one call in it, so that the operation is inlined.
     #[inline]
-    fn slices(
-        &mut self,
-        stopped: Option<&AtomicU64>,
-        mut one: impl FnMut(u64) -> Result<(), Stopped>,
-    ) -> Result<u64, Stopped> {
+    fn slices<E>(&mut self, stopped: Option<&AtomicU64>, mut one: impl FnMut(u64) -> Result<(), E>) -> Result<u64, E> {
         let operations = self.told.operations;
         let in_slice = if stopped.is_some() { TOGETHER_LOOKS_APART } else { self.measured.slice_operations };
         let mut number = 0;
@@ -363,8 +343,10 @@ impl<'t> Task<'t> {
 
     /// As [`Self::sliced`], until one of all parties is through, or has no more time: so nobody does anything alone that is measured in
     /// company. Gives how many all have done together.
+    ///
+    /// What goes wrong is boxed: a result is one word then, and a loop learns in a register that all is well.
     #[inline]
-    pub(super) fn together(&mut self, mut one: impl FnMut() -> Result<(), Stopped>) -> Result<u64, Stopped> {
+    pub(super) fn together(&mut self, mut one: impl FnMut() -> Result<(), Box<Stopped>>) -> Result<u64, Stopped> {
         let company = if self.has_company() {
             let check = self.check.ok_or_else(no_check)?;
             Some((check.cell(STOPPED).ok_or_else(no_check)?, check.cell(TOTAL).ok_or_else(no_check)?))
@@ -372,7 +354,7 @@ impl<'t> Task<'t> {
             None
         };
         self.begin();
-        let done = self.slices(company.map(|(stopped, _)| stopped), |_| one())?;
+        let done = self.slices(company.map(|(stopped, _)| stopped), |_| one()).map_err(|stopped| *stopped)?;
         if let Some((stopped, total)) = company {
             stopped.store(1, Ordering::Relaxed);
             total.fetch_add(done, Ordering::SeqCst);
