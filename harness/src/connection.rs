@@ -22,6 +22,9 @@ const SHOWN_MAX: usize = 120;
 pub(crate) struct Connection {
     stream: UnixStream,
     buffer: Vec<u8>,
+    /// Bytes of the buffer whose lines were taken. They are left in it until no whole line is: to move up the rest for each of many lines
+    /// takes longer than to read them.
+    taken: usize,
     /// Bytes of the buffer that were searched for a line's end.
     searched: usize,
     /// What is told with the next message.
@@ -48,7 +51,16 @@ impl Connection {
                 format!("connected from a process that cannot be seen from here (id {pid})"),
             ));
         }
-        Ok(Some(Self { stream, buffer: Vec::new(), searched: 0, put_off: Vec::new(), ended: false, who, pid }))
+        Ok(Some(Self {
+            stream,
+            buffer: Vec::new(),
+            taken: 0,
+            searched: 0,
+            put_off: Vec::new(),
+            ended: false,
+            who,
+            pid,
+        }))
     }
 
     /// Reads what has come. Returns whether anything did, the end included.
@@ -64,13 +76,14 @@ impl Connection {
                 Ok(length) => {
                     self.buffer.extend_from_slice(&chunk[..length]);
                     any = true;
-                    if self.buffer.len() > LINE_BYTES_MAX && !self.buffer.contains(&b'\n') {
+                    let untaken = &self.buffer[self.taken..];
+                    if untaken.len() > LINE_BYTES_MAX && !untaken.contains(&b'\n') {
                         return Err(Fault::agent(
                             &self.who,
                             format!("sent a line of more than {LINE_BYTES_MAX} bytes"),
                         ));
                     }
-                    if length < chunk.len() || self.buffer.len() > LINE_BYTES_MAX {
+                    if length < chunk.len() || untaken.len() > LINE_BYTES_MAX {
                         break;
                     }
                 }
@@ -89,7 +102,8 @@ impl Connection {
     /// The next message that has come whole, if any.
     pub(crate) fn next(&mut self) -> Result<Option<FromAgent>, Fault> {
         let Some(end) = self.buffer[self.searched..].iter().position(|byte| *byte == b'\n') else {
-            self.searched = self.buffer.len();
+            self.buffer.drain(..self.taken);
+            (self.taken, self.searched) = (0, self.buffer.len());
             if self.ended && !self.buffer.is_empty() {
                 let text = shown(&self.buffer);
                 self.buffer.clear();
@@ -98,19 +112,20 @@ impl Connection {
             }
             return Ok(None);
         };
-        let line: Vec<u8> = self.buffer.drain(..=self.searched + end).collect();
-        self.searched = 0;
-        serde_json::from_slice(&line).map(Some).map_err(|error| {
+        let past = self.searched + end + 1;
+        let line = &self.buffer[self.taken..past];
+        (self.taken, self.searched) = (past, past);
+        serde_json::from_slice(line).map(Some).map_err(|error| {
             Fault::agent(
                 &self.who,
-                format!("sent a line that is no message of the protocol ({error}): {}", shown(&line)),
+                format!("sent a line that is no message of the protocol ({error}): {}", shown(line)),
             )
         })
     }
 
     /// Whether the other end has closed, or died, and all it said was taken.
     pub(crate) fn is_over(&self) -> bool {
-        self.ended && self.buffer.is_empty()
+        self.ended && self.taken == self.buffer.len()
     }
 
     /// Has a message sent before the next one, together with it: whoever waits is not woken for it alone.
@@ -161,4 +176,70 @@ fn shown(bytes: &[u8]) -> String {
         shown.push('…');
     }
     format!("`{shown}`")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Connection;
+    use harness_core::wire::{FromAgent, Met};
+    use std::{
+        io::Write as _,
+        os::unix::net::{UnixListener, UnixStream},
+    };
+
+    /// A connection, and the agent's end of it.
+    fn connected() -> (Connection, UnixStream) {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("socket");
+        let listener = UnixListener::bind(&path).unwrap();
+        let agent = UnixStream::connect(&path).unwrap();
+        (Connection::accept(&listener, "the test").unwrap().unwrap(), agent)
+    }
+
+    fn line(run: u32) -> String {
+        let met = FromAgent::Met(Met { meeting: "start".to_owned(), run });
+        format!("{}\n", serde_json::to_string(&met).unwrap())
+    }
+
+    /// The runs of all messages that have come whole.
+    fn runs(connection: &mut Connection) -> Vec<u32> {
+        connection.fetch().unwrap();
+        let next = || match connection.next().unwrap()? {
+            FromAgent::Met(met) => Some(met.run),
+            other => panic!("nobody said {other:?}"),
+        };
+        std::iter::from_fn(next).collect()
+    }
+
+    #[test]
+    fn lines_come_one_by_one_however_they_were_sent() {
+        let (mut connection, mut agent) = connected();
+        let (third, fourth) = (line(3), line(4));
+        let (head, tail) = third.split_at(9);
+        agent.write_all(format!("{}{}{head}", line(1), line(2)).as_bytes()).unwrap();
+        assert_eq!(runs(&mut connection), [1, 2]);
+        assert!(runs(&mut connection).is_empty());
+        agent.write_all(format!("{tail}{fourth}").as_bytes()).unwrap();
+        // One is taken, and the other waits while more comes.
+        connection.fetch().unwrap();
+        assert!(connection.next().unwrap().is_some());
+        agent.write_all(line(5).as_bytes()).unwrap();
+        drop(agent);
+        assert!(!connection.is_over());
+        assert_eq!(runs(&mut connection), [4, 5]);
+        assert!(runs(&mut connection).is_empty());
+        assert!(connection.is_over());
+    }
+
+    #[test]
+    fn an_end_in_the_middle_of_a_line_is_told() {
+        let (mut connection, mut agent) = connected();
+        agent.write_all(format!("{}{{\"met\":", line(1)).as_bytes()).unwrap();
+        drop(agent);
+        assert_eq!(runs(&mut connection), [1]);
+        connection.fetch().unwrap();
+        let fault = connection.next().unwrap_err().to_string();
+        assert!(fault.contains("the test: ended in the middle of a line") && fault.contains("met"), "{fault}");
+        assert!(connection.is_over());
+    }
 }
