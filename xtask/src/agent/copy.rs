@@ -42,7 +42,8 @@ fn copy(program: &Path) -> io::Result<PathBuf> {
     }
     next.as_file().set_permissions(original.permissions())?;
     next.as_file().set_modified(original.modified()?)?;
-    next.persist(&place)?;
+    // Closed before it has its name: a program that somebody writes to cannot be started.
+    next.into_temp_path().persist(&place)?;
     Ok(place)
 }
 
