@@ -56,7 +56,7 @@ impl KernelLooker {
                 let file = File::open(format!("/proc/{pid}/stat")).ok()?;
                 let mut buffer = [0; 1024];
                 let stat = read(Some(&file), &mut buffer)?;
-                WORKERS.iter().any(|name| stat.contains(name)).then_some(file)
+                is_worker(stat).then_some(file)
             });
             let mut buffer = [0; 1024];
             if read(stat.as_ref(), &mut buffer).is_some_and(has_work) {
@@ -78,6 +78,12 @@ impl KernelLooker {
             .collect();
         (!tables.is_empty()).then(|| tables.iter().any(|table| has_timer(table)))
     }
+}
+
+/// Whether the thread with this `/proc/pid/stat` can have work that wakes a process. A rescuer (`kworker/R-`, since Linux 6.8) steps in where
+/// memory is short, for a queue that getting memory back depends on; what comes to a socket or a terminal goes through none of those.
+fn is_worker(stat: &str) -> bool {
+    WORKERS.iter().any(|name| stat.contains(name)) && !stat.contains("(kworker/R-")
 }
 
 /// Whether the worker with this `/proc/pid/stat` does something, or is about to, that may be for a process: the name of one that works
@@ -109,7 +115,7 @@ fn has_timer(table: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{KernelLooker, has_timer, has_work};
+    use super::{KernelLooker, has_timer, has_work, is_worker};
     use rstest::rstest;
 
     const TABLE: &str = "\
@@ -118,6 +124,16 @@ mod tests {
    1: 0100007F:0016 0100007F:C350 01 00000000:00000000 02:000A8C2B 00000000     0        0 2 2 0 20 4 1 10 -1
    2: 0100007F:C350 0100007F:0016 06 00000000:00000000 03:00001234 00000000     0        0 0 3 0
 ";
+
+    #[rstest]
+    #[case("ksoftirqd/1", true)]
+    #[case("kworker/0:1H-kblockd", true)]
+    #[case("kworker/u8:1-events_unbound", true)]
+    #[case("kworker/R-writeback", false)]
+    #[case("rcu_preempt", false)]
+    fn workers_are_told_by_their_names(#[case] name: &str, #[case] expected: bool) {
+        assert_eq!(is_worker(&format!("7 ({name}) I 2 0 0 0")), expected);
+    }
 
     #[rstest]
     #[case::sleeping("kworker/u8:1-events_unbound", 'I', false)]
