@@ -1,12 +1,15 @@
 //! The processes of a lane, found by the session that its first process leads, and killed by nothing but proof that they
 //! are its own: ids are used again, and whoever kills by an old one kills a stranger.
 
-use crate::host;
+use crate::{clock, host, lane};
 use nix::{
     sys::signal::{Signal, kill},
     unistd::Pid,
 };
 use std::{fmt, fs, str::FromStr};
+
+/// How long it takes from one look whether a session has ended to the next: nanoseconds.
+const LOOKS_APART_NS: u64 = 2_000_000;
 
 /// A process that leads a lane's session: its id and when it started. Both together name one process for ever.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,6 +23,13 @@ impl Leader {
     pub(crate) fn of(pid: u32) -> Option<Self> {
         let pid = i32::try_from(pid).ok().filter(|pid| *pid > 1)?;
         Some(Self { pid, started: host::start_time(pid)? })
+    }
+
+    /// Waits until no process of the session is left, or until that time of the clock.
+    pub(crate) fn wait_for_end(self, until: u64) {
+        while !self.members().is_empty() && clock::now() < until {
+            lane::wait(&[], LOOKS_APART_NS);
+        }
     }
 
     /// Kills every process of the session, until none is left.

@@ -3,7 +3,7 @@
 //! It holds the read end of a pipe whose other end only the harness has. The harness says which lanes it started; the end of
 //! the pipe without a goodbye means that it died.
 
-use crate::{helper, host, lane_processes::Leader, sweep};
+use crate::{clock, helper, host, lane_processes::Leader, sweep};
 use nix::unistd::setsid;
 use std::{
     collections::BTreeSet,
@@ -15,6 +15,9 @@ use std::{
 };
 
 const GOODBYE: &str = "goodbye";
+
+/// How long all lanes of a harness that was killed have to end by themselves: nanoseconds.
+const GRACE_NS: u64 = 2_000_000_000;
 
 /// The harness's side.
 #[derive(Debug)]
@@ -85,9 +88,10 @@ pub(crate) fn main(arguments: &[OsString]) -> ExitCode {
             lanes.extend(line.parse::<Leader>());
         }
     }
-    for lane in lanes {
-        lane.kill_session();
-    }
+    // A root that learns of the harness's death removes what it made; nobody else knows of all of it.
+    let until = clock::now() + GRACE_NS;
+    lanes.iter().for_each(|lane| lane.wait_for_end(until));
+    lanes.into_iter().for_each(Leader::kill_session);
     for queue in queues {
         host::unlink_queue(&queue);
     }

@@ -33,7 +33,9 @@ pub(super) fn candidates() -> &'static [Isolation] {
 
 /// The outer helper: enters the namespaces that its child is to be born into, starts it, and waits for it.
 pub(super) fn lane(isolation: Isolation, parent: i32, agent: &[OsString]) -> Result<ExitCode, NotStarted> {
-    die_with_parent(Some(Pid::from_raw(parent)))?;
+    // Without namespaces, what a root made of the system's own goes with nobody: it is told to end, and removes it.
+    let signal = if isolation == Isolation::Names { Signal::SIGTERM } else { Signal::SIGKILL };
+    die_with_parent(signal, Some(Pid::from_raw(parent)))?;
     // A session of its own: signals from the terminal reach the harness alone, and all of a lane is found by its session.
     let _ = setsid();
     let flags =
@@ -67,7 +69,7 @@ pub(super) fn lane(isolation: Isolation, parent: i32, agent: &[OsString]) -> Res
 /// The inner helper: the first process of its namespaces. Makes them fit to live in and becomes the agent.
 pub(super) fn inner(isolation: Isolation, agent: &[OsString]) -> Result<ExitCode, NotStarted> {
     let [ids, agent @ ..] = agent else { return Err("the inner helper lacks its arguments".to_owned().into()) };
-    die_with_parent(None)?;
+    die_with_parent(Signal::SIGKILL, None)?;
     private_mounts()?;
     loopback_up()?;
     if isolation == Isolation::User {
@@ -106,9 +108,9 @@ fn become_agent(agent: &[OsString]) -> Result<ExitCode, NotStarted> {
     Err(NotStarted::Agent(format!("cannot start `{}`: {error}", program.to_string_lossy())))
 }
 
-/// The kernel kills this process when its parent dies, also after exec.
-fn die_with_parent(parent: Option<Pid>) -> Result<(), String> {
-    prctl::set_pdeathsig(Signal::SIGKILL).map_err(|error| format!("prctl(PR_SET_PDEATHSIG): {error}"))?;
+/// The kernel sends this process a signal when its parent dies, also after exec.
+fn die_with_parent(signal: Signal, parent: Option<Pid>) -> Result<(), String> {
+    prctl::set_pdeathsig(signal).map_err(|error| format!("prctl(PR_SET_PDEATHSIG): {error}"))?;
     match parent {
         // It may have died before that.
         Some(parent) if getppid() != parent => Err("the harness is gone".to_owned()),
