@@ -70,6 +70,7 @@ static void process(int self, int end) {
 
 static void root(void) {
     int connection = dial();
+    /* In place of a hello, which only the first scenario would pay for. */
     say(connection, OPENED);
     while (hear(connection)) {
         int ends[PROCESSES];
