@@ -63,7 +63,8 @@ fn words(text: &str) -> Result<Vec<String>, &'static str> {
     Ok(words)
 }
 
-/// The reference agent: built anew where its sources are, so that it never is an old one, else the one beside this program.
+/// The reference agent: built anew where its sources are, so that it never is an old one, and run from a [`copy`] of it; else the one
+/// beside this program.
 ///
 /// # Errors
 /// When it is nowhere and cannot be built.
