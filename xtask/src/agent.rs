@@ -63,7 +63,7 @@ fn words(text: &str) -> Result<Vec<String>, &'static str> {
     Ok(words)
 }
 
-/// The reference agent: built anew where its sources are, so that it never is an old one, and run from a [`copy`] of it; else the one
+/// The reference agent: built anew where its sources are, so that it never is an old one, and run from a copy of it; else the one
 /// beside this program.
 ///
 /// # Errors
